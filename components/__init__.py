@@ -1,0 +1,1 @@
+"""Typed KFP shells: one step of the graph a file."""

@@ -1,0 +1,39 @@
+"""Register: the candidate as a version in the Vertex AI Model Registry."""
+
+from kfp import dsl
+from kfp.dsl import Artifact, Dataset, Input, Model, Output
+
+from components.artifacts import VertexModel
+
+
+@dsl.component(base_image="plumbline/components", install_kfp_package=False)
+def register(
+    place: str,
+    name: str,
+    evaluation: str,
+    run: str,
+    code: str,
+    serving_image: str,
+    dataset: Input[Dataset],
+    model: Input[Model],
+    card: Input[Artifact],
+    version: Output[VertexModel],
+) -> None:
+    """Adds the model to the registry with alias `candidate`, once for the same files."""
+    import os
+    from pathlib import Path
+
+    from plumbline.adapters.clients import Clients
+    from plumbline.adapters.registry import register
+    from plumbline.candidate import Container, candidate
+    from plumbline.environment import Place
+    from plumbline.problem import Evaluation
+    from plumbline.section import from_json
+
+    clients = Clients(from_json(Place, place), os.environ)
+    container = Container(serving_image, {"THRESHOLD": str(from_json(Evaluation, evaluation).threshold)})
+    labels = {"run": run, "code": code}
+    found = candidate(Path(model.path), model.uri, dataset=Path(dataset.path), container=container, labels=labels)
+    made = register(clients.models(), clients.place, name, found, card=card.uri)
+    version.uri = f"https://{clients.place.location}-aiplatform.googleapis.com/v1/{made.name}"
+    version.metadata.update(resourceName=made.name, versionId=made.version, contentDigest=found.content)

@@ -1,0 +1,1 @@
+"""The graph, its linking and its checks, and the command line."""

@@ -1,0 +1,1 @@
+"""The core: what is decided, in pure functions; adapters alone talk to Google."""

@@ -1,0 +1,85 @@
+"""Vertex AI Model Monitoring (v1, generally available): the one job that an endpoint can have."""
+
+from google.cloud import aiplatform_v1 as vertex
+from google.protobuf import duration_pb2, field_mask_pb2
+
+from plumbline.adapters.operations import finished, service_errors
+from plumbline.environment import Place
+from plumbline.monitoring import Watch
+
+_UPDATE_TIMEOUT_S = 600.0
+_HOUR_S = 3600
+_CHANGEABLE = (
+    "model_deployment_monitoring_objective_configs",
+    "model_deployment_monitoring_schedule_config",
+    "model_monitoring_alert_config",
+    "logging_sampling_strategy",
+)
+
+
+def watch(
+    jobs: vertex.JobServiceClient,
+    endpoints: vertex.EndpointServiceClient,
+    place: Place,
+    endpoint_name: str,
+    what: Watch,
+) -> str:
+    """The resource name of the endpoint's monitoring job, made or brought up to date for each deployed model.
+
+    Raises:
+        ServiceError: Vertex AI refuses the job.
+    """
+    parent = f"projects/{place.project}/locations/{place.location}"
+    with service_errors(f"monitoring of {endpoint_name}"):
+        endpoint = endpoints.get_endpoint(name=endpoint_name)
+        job = _job(place, endpoint, what)
+        existing = endpoint.model_deployment_monitoring_job
+        if not existing:
+            made = jobs.create_model_deployment_monitoring_job(parent=parent, model_deployment_monitoring_job=job)
+            return made.name
+        job.name = existing
+        mask = field_mask_pb2.FieldMask(paths=_CHANGEABLE)
+        pending = jobs.update_model_deployment_monitoring_job(model_deployment_monitoring_job=job, update_mask=mask)
+        finished(pending, timeout_s=_UPDATE_TIMEOUT_S)
+        return existing
+
+
+def _job(place: Place, endpoint: vertex.Endpoint, what: Watch) -> vertex.ModelDeploymentMonitoringJob:
+    objective = _objective(what)
+    configs = [
+        vertex.ModelDeploymentMonitoringObjectiveConfig(deployed_model_id=model.id, objective_config=objective)
+        for model in endpoint.deployed_models
+    ]
+    return vertex.ModelDeploymentMonitoringJob(
+        display_name=endpoint.display_name,
+        endpoint=endpoint.name,
+        model_deployment_monitoring_objective_configs=configs,
+        model_deployment_monitoring_schedule_config=vertex.ModelDeploymentMonitoringScheduleConfig(
+            monitor_interval=duration_pb2.Duration(seconds=what.interval_hours * _HOUR_S)
+        ),
+        logging_sampling_strategy=vertex.SamplingStrategy(
+            random_sample_config=vertex.SamplingStrategy.RandomSampleConfig(sample_rate=what.sampling_rate)
+        ),
+        model_monitoring_alert_config=vertex.ModelMonitoringAlertConfig(
+            email_alert_config=vertex.ModelMonitoringAlertConfig.EmailAlertConfig(user_emails=list(what.emails)),
+            enable_logging=True,
+        ),
+        analysis_instance_schema_uri=what.schema_uri,
+        labels=dict(place.labels),
+    )
+
+
+def _objective(what: Watch) -> vertex.ModelMonitoringObjectiveConfig:
+    config = vertex.ModelMonitoringObjectiveConfig
+    dataset = config.TrainingDataset(
+        bigquery_source=vertex.BigQuerySource(input_uri=f"bq://{what.training_table}"), target_field=what.label
+    )
+    return config(
+        training_dataset=dataset,
+        training_prediction_skew_detection_config=config.TrainingPredictionSkewDetectionConfig(
+            skew_thresholds={name: vertex.ThresholdConfig(value=value) for name, value in what.skew.items()}
+        ),
+        prediction_drift_detection_config=config.PredictionDriftDetectionConfig(
+            drift_thresholds={name: vertex.ThresholdConfig(value=value) for name, value in what.drift.items()}
+        ),
+    )

@@ -1,0 +1,119 @@
+"""The Vertex AI Model Registry: one parent model a problem, one version a shipped or refused candidate."""
+
+from dataclasses import dataclass
+
+from google.api_core import exceptions
+from google.cloud import aiplatform_v1 as vertex
+
+from plumbline.adapters.operations import finished, service_errors
+from plumbline.candidate import Candidate
+from plumbline.champion import CANDIDATE, CHAMPION, Champion
+from plumbline.environment import Place
+
+_UPLOAD_TIMEOUT_S = 1800.0
+_DIGEST = "content"
+"""The label that holds the digest of the model's files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version in the registry."""
+
+    model: str
+    """Resource name without version."""
+    version: str
+    artifact_uri: str
+
+    @property
+    def name(self) -> str:
+        """Resource name with version."""
+        return f"{self.model}@{self.version}"
+
+
+def parent(place: Place) -> str:
+    """The resource name that everything of a place hangs under."""
+    return f"projects/{place.project}/locations/{place.location}"
+
+
+def champion(models: vertex.ModelServiceClient, place: Place, name: str) -> Champion:
+    """The version that serves the problem now; empty when none has shipped yet."""
+    try:
+        model = models.get_model(name=f"{parent(place)}/models/{name}@{CHAMPION}")
+    except exceptions.NotFound:
+        return Champion()
+    return Champion(version=_version(model).name, artifact_uri=model.artifact_uri)
+
+
+def register(models: vertex.ModelServiceClient, place: Place, name: str, candidate: Candidate, *, card: str) -> Version:
+    """The candidate as a version with alias `candidate`, made unless a version with the same content is there.
+
+    It does not become the default version, but for the very first, which Vertex AI makes the default by itself.
+
+    Raises:
+        ServiceError: Vertex AI refuses the model.
+    """
+    model = f"{parent(place)}/models/{name}"
+    with service_errors(f"registering {name}"):
+        known = _same_content(models, model, candidate)
+        version = known or _upload(models, place, _model(place, name, candidate, card), exists=_exists(models, model))
+        models.merge_version_aliases(name=version.name, version_aliases=[CANDIDATE])
+    return version
+
+
+def promote(models: vertex.ModelServiceClient, version: str) -> None:
+    """Alias `champion` and the default move to a version, once it takes the traffic."""
+    with service_errors(f"promoting {version}"):
+        models.merge_version_aliases(name=version, version_aliases=[CHAMPION, "default"])
+
+
+def _exists(models: vertex.ModelServiceClient, model: str) -> bool:
+    try:
+        models.get_model(name=model)
+    except exceptions.NotFound:
+        return False
+    return True
+
+
+def _same_content(models: vertex.ModelServiceClient, model: str, candidate: Candidate) -> Version | None:
+    """The version that holds the same files and is served by the same image in the same way."""
+    try:
+        versions = list(models.list_model_versions(name=model))
+    except exceptions.NotFound:
+        return None
+    spec = _container(candidate)
+    same = (v for v in versions if v.labels.get(_DIGEST) == candidate.content[:40] and v.container_spec == spec)
+    return next((_version(found) for found in same), None)
+
+
+def _upload(models: vertex.ModelServiceClient, place: Place, model: vertex.Model, *, exists: bool) -> Version:
+    name = model.display_name
+    placed = {"parent_model": f"{parent(place)}/models/{name}"} if exists else {"model_id": name}
+    request = vertex.UploadModelRequest(parent=parent(place), model=model, **placed)
+    response: vertex.UploadModelResponse = finished(models.upload_model(request), timeout_s=_UPLOAD_TIMEOUT_S)
+    return Version(response.model, response.model_version_id, model.artifact_uri)
+
+
+def _model(place: Place, name: str, candidate: Candidate, card: str) -> vertex.Model:
+    return vertex.Model(
+        display_name=name,
+        version_description=f"Model card: {card}",
+        artifact_uri=candidate.artifact_uri,
+        container_spec=_container(candidate),
+        labels={**place.labels, **candidate.labels, _DIGEST: candidate.content[:40]},
+        version_aliases=[CANDIDATE],
+    )
+
+
+def _container(candidate: Candidate) -> vertex.ModelContainerSpec:
+    return vertex.ModelContainerSpec(
+        image_uri=candidate.image,
+        command=list(candidate.command),
+        env=[vertex.EnvVar(name=name, value=value) for name, value in sorted(candidate.environment.items())],
+        ports=[vertex.Port(container_port=8080)],
+        predict_route="/predict",
+        health_route="/health",
+    )
+
+
+def _version(model: vertex.Model) -> Version:
+    return Version(model.name.split("@", maxsplit=1)[0], model.version_id, model.artifact_uri)

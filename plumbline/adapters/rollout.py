@@ -1,0 +1,109 @@
+"""How a version comes to serve: beside the traffic first, tested there, and only then in it.
+
+Vertex AI sends a prediction where the traffic split says, and nowhere else: a model without traffic cannot be asked. So
+the version is deployed twice at the same time: on the endpoint, without traffic, and on a staging endpoint, where the
+smoke test asks it. When the answers are right the traffic moves in one step and the staging endpoint goes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from google.api_core import operation
+from google.cloud import aiplatform_v1 as vertex
+
+from plumbline.adapters import endpoints as on
+from plumbline.adapters.clients import Clients
+from plumbline.adapters.operations import finished
+from plumbline.adapters.registry import promote
+from plumbline.deployment import Scaling, check_scaling, check_smoke, scaling
+from plumbline.errors import ServiceError
+from plumbline.probe import Probe
+from plumbline.problem import Serving
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """A version that serves."""
+
+    endpoint: str
+    deployed_model_id: str
+    difference: float
+    """Largest between online and offline score of the probe's rows."""
+
+
+def roll_out(clients: Clients, serving: Serving, version: str, probe: Probe) -> Deployed:
+    """The version in full service, or an error with the traffic where it was and nothing left over.
+
+    Raises:
+        ModelError: Online and offline scores differ.
+        ServiceError: Vertex AI refuses or fails, or gives other machines than were asked for.
+    """
+    endpoints, wanted = clients.endpoints(), scaling(serving)
+    endpoint = on.ensure(endpoints, clients.place, serving.endpoint)
+    # What an interrupted run left without traffic would be paid for; the version that serves has traffic.
+    on.retire(endpoints, endpoint)
+    running = on.deployed(endpoints, endpoint, version)
+    if running is None or not _same_machines(on.scaling_of(running), wanted):
+        running = _beside_the_traffic(clients, serving, endpoint, version, probe)
+        on.move_traffic(endpoints, endpoint, running.id)
+    elif on.scaling_of(running) != wanted:
+        on.rescale(endpoints, endpoint, running.id, wanted)
+    difference = _ask(clients, endpoint.name, probe)
+    promote(clients.models(), version)
+    on.retire(endpoints, endpoint)
+    return Deployed(endpoint.name, running.id, difference)
+
+
+def _beside_the_traffic(
+    clients: Clients, serving: Serving, endpoint: vertex.Endpoint, version: str, probe: Probe
+) -> vertex.DeployedModel:
+    """The version deployed without traffic, after it has answered the probe on the staging endpoint."""
+    endpoints, wanted = clients.endpoints(), scaling(serving)
+    staging = on.ensure(endpoints, clients.place, f"{serving.endpoint}-staging")
+    one = Scaling(wanted.machine_type, wanted.accelerator_type, wanted.accelerator_count, 1, 1, wanted.targets)
+    try:
+        pending = [on.start(endpoints, endpoint, version, wanted), on.start(endpoints, staging, version, one)]
+        _settle(pending, timeout_s=serving.timeout_s)
+        on.move_traffic(endpoints, staging, _found(endpoints, staging, version).id)
+        new = _found(endpoints, endpoint, version)
+        check_scaling(wanted, on.scaling_of(new))
+        _ask(clients, staging.name, probe)
+    except BaseException:  # also an interrupt: nothing half done is left running
+        on.retire(endpoints, endpoint)
+        raise
+    finally:
+        on.remove(endpoints, staging)
+    return new
+
+
+def _settle(pending: Sequence[object], *, timeout_s: float) -> None:
+    """Waits for every operation, also when one fails: what is still being deployed cannot be undeployed."""
+    failures = []
+    for each in pending:
+        try:
+            finished(cast("operation.Operation", each), timeout_s=timeout_s)
+        except ServiceError as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
+
+
+def _ask(clients: Clients, endpoint: str, probe: Probe) -> float:
+    answers = on.predict(clients.predictions(), endpoint, probe.instances)
+    scores = [float(cast("float", answer.get("score", "nan"))) for answer in answers]
+    return check_smoke(scores, probe.scores, tolerance=probe.tolerance)
+
+
+def _found(endpoints: vertex.EndpointServiceClient, endpoint: vertex.Endpoint, version: str) -> vertex.DeployedModel:
+    # The newest: an older deployment of the same version may still be there with other machines.
+    now = endpoints.get_endpoint(name=endpoint.name)
+    same = [m for m in now.deployed_models if f"{m.model.split('@')[0]}@{m.model_version_id}" == version]
+    if not same:
+        raise ServiceError(f"{endpoint.display_name} does not list {version} after its deployment")
+    return max(same, key=lambda model: model.create_time)
+
+
+def _same_machines(one: Scaling, other: Scaling) -> bool:
+    kinds = [(s.machine_type, s.accelerator_type, s.accelerator_count) for s in (one, other)]
+    return kinds[0] == kinds[1]

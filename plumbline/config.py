@@ -1,0 +1,180 @@
+"""YAML in, validated sections out: everything wrong is found at once, and each finding has its file and line."""
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar, cast
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from plumbline.environment import Environment
+from plumbline.errors import ConfigError, Problem
+from plumbline.problem import ProblemConfig
+
+T = TypeVar("T")
+Location = tuple[str | int, ...]
+JsonSchema = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A problem config together with the text of its query."""
+
+    config: ProblemConfig
+    sql: str
+
+
+def load_problem(path: Path) -> Loaded:
+    """The problem config of a file and its query, or a ConfigError that names everything wrong with it."""
+    root = _compose(path)
+    config = _validate(ProblemConfig, path, root)
+    problems = [Problem(str(path), _line(root, where), message) for where, message in dangling(config)]
+    query = path.parent / config.data.query
+    if not query.is_file():
+        problems.append(Problem(str(path), _line(root, ("data", "query")), f"there is no SQL file {query}"))
+    if problems:
+        raise ConfigError(problems)
+    return Loaded(config, query.read_text(encoding="utf-8"))
+
+
+def load_environment(path: Path) -> Environment:
+    """The environment config of a file, or a ConfigError that names everything wrong with it."""
+    return _validate(Environment, path, _compose(path))
+
+
+def json_schema(kind: type[T]) -> JsonSchema:
+    """The JSON Schema of a config file, for editors."""
+    schema = TypeAdapter(kind).json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def dangling(config: ProblemConfig) -> Iterator[tuple[Location, str]]:
+    """Where the config names a column that it does not declare, or a slice that is not made."""
+    known = sorted({*config.data.features, *config.data.attributes})
+    uses: list[tuple[Location, str]] = [(("baseline", "by", i), n) for i, n in enumerate(config.baseline.by)]
+    uses += [(("evaluation", "slices", i), n) for i, names in enumerate(config.evaluation.slices) for n in names]
+    uses += [(("validation", "shift_exempt", i), n) for i, n in enumerate(config.validation.shift_exempt)]
+    uses += [(("monitoring", "skew", n), n) for n in config.monitoring.skew]
+    uses += [(("monitoring", "drift", n), n) for n in config.monitoring.drift]
+    yield from ((where, _unknown("column", name, known)) for where, name in uses if name not in known)
+    slices = {frozenset(names) for names in config.evaluation.slices}
+    for i, gate in enumerate(config.evaluation.gates):
+        if frozenset(gate.by) not in slices:
+            wanted = f"the gate on {gate.metric} by {list(gate.by)} needs the same columns among evaluation.slices"
+            yield ("evaluation", "gates", i), wanted
+
+
+def _compose(path: Path) -> yaml.Node:
+    """The YAML tree of a file, with line numbers; a ConfigError where it is none."""
+    if not path.is_file():
+        raise ConfigError([Problem(str(path), 1, "there is no such config file")])
+    try:
+        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except (yaml.MarkedYAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        raise ConfigError([Problem(str(path), mark.line + 1 if mark else 1, f"not YAML: {error}")]) from error
+    if not isinstance(root, yaml.MappingNode):
+        raise ConfigError([Problem(str(path), 1, "wanted a mapping of sections")])
+    if twice := list(_duplicates(root)):
+        raise ConfigError([Problem(str(path), node.start_mark.line + 1, f"{node.value} twice") for node in twice])
+    return root
+
+
+def _validate(kind: type[T], path: Path, root: yaml.Node) -> T:
+    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        return TypeAdapter(kind).validate_python(values)
+    except ValidationError as error:
+        schema = json_schema(kind)
+        problems = {_problem(path, root, schema, finding): None for finding in error.errors(include_url=False)}
+        raise ConfigError(list(problems)) from error
+
+
+def _problem(path: Path, root: yaml.Node, schema: JsonSchema, finding: Mapping[str, object]) -> Problem:
+    where = _written(root, cast("Location", finding["loc"]))
+    name = ".".join(map(str, where)) or "the file"
+    if finding["type"] in {"unexpected_keyword_argument", "extra_forbidden"}:
+        message = _unknown("key", str(where[-1]), _keys(schema, where[:-1])) + f" (in {name})"
+    elif finding["type"] in {"missing", "missing_argument", "missing_keyword_only_argument"}:
+        message = f"{name} is missing"
+    else:
+        wanted = str(finding["msg"]).removeprefix("Value error, ")
+        given = finding["input"]
+        message = f"{name}: {wanted}" + ("" if isinstance(given, dict) else f", got {given!r}")
+    return Problem(str(path), _line(root, where), message)
+
+
+def _unknown(what: str, name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"unknown {what} {name}" + (f": did you mean {near[0]}?" if near else f"; known are {', '.join(known)}")
+
+
+def _written(root: yaml.Node, where: Location) -> Location:
+    """The location without the parts that pydantic adds for union members and mapping keys."""
+    node: yaml.Node | None = root
+    kept: list[str | int] = []
+    for position, part in enumerate(where):
+        child = _child(node, part)
+        if child is None and position < len(where) - 1:
+            continue
+        if child is None and isinstance(part, str) and not part.isidentifier():
+            continue
+        kept.append(part)
+        node = child
+    return tuple(kept)
+
+
+def _child(node: yaml.Node | None, part: str | int) -> yaml.Node | None:
+    if isinstance(node, yaml.MappingNode):
+        return next((value for key, value in node.value if key.value == str(part)), None)
+    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        return cast("yaml.Node", node.value[part])
+    return None
+
+
+def _line(root: yaml.Node, where: Location) -> int:
+    """The line of the deepest part of a location that the file has; keys count as where they stand."""
+    node, line = root, root.start_mark.line
+    for part in where:
+        if isinstance(node, yaml.MappingNode):
+            line = next((key.start_mark.line for key, _ in node.value if key.value == str(part)), line)
+        child = _child(node, part)
+        if child is None:
+            break
+        node = child
+        line = line if isinstance(part, str) else node.start_mark.line
+    return line + 1
+
+
+def _duplicates(node: yaml.Node) -> Iterator[yaml.ScalarNode]:
+    """Keys that stand twice in one mapping: YAML would keep the last and say nothing."""
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                yield key
+            seen.add(key.value)
+            yield from _duplicates(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            yield from _duplicates(value)
+
+
+def _keys(schema: JsonSchema, where: Location) -> list[str]:
+    """The keys that the schema knows at a location."""
+    definitions = cast("Mapping[str, JsonSchema]", schema.get("$defs", {}))
+
+    def resolve(part: JsonSchema) -> JsonSchema:
+        if "$ref" in part:
+            return resolve(definitions[str(part["$ref"]).rsplit("/", 1)[-1]])
+        options = cast("Sequence[JsonSchema]", part.get("anyOf", ()))
+        return next((r for r in map(resolve, options) if "properties" in r), part)
+
+    here = resolve(schema)
+    for part in where:
+        properties = cast("Mapping[str, JsonSchema]", here.get("properties", {}))
+        inner = properties.get(str(part)) or here.get("items") or here.get("additionalProperties") or {}
+        here = resolve(cast("JsonSchema", inner))
+    return sorted(cast("Mapping[str, JsonSchema]", here.get("properties", {})))

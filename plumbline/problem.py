@@ -1,0 +1,304 @@
+"""The vocabulary of a problem: everything that Python knows of `configs/<problem>.yaml`."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from plumbline.section import Count, Fraction, Name, Names, Positive, Text, section, unique
+from plumbline.statement import Statement
+
+ColumnType = Literal["numeric", "categorical", "boolean", "timestamp"]
+TimePart = Literal["minute_of_day", "hour", "weekday", "month", "day_of_year"]
+Comparison = Literal["today", "prevalence", "champion"]
+
+
+@section
+class Column:
+    """One value known at prediction time: of which type, and what it may be."""
+
+    type: ColumnType
+    """numeric (FLOAT64, INT64, NUMERIC), categorical (STRING, INT64), boolean (BOOL), timestamp (DATETIME)."""
+    column: Name | Literal[""] = ""
+    """The query's column, where it is not called as the feature."""
+    part: TimePart | Literal[""] = ""
+    """For a timestamp: the part that is meant."""
+    unit: str = ""
+    description: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    nullable: bool = True
+    group: str = ""
+    """Features of one group come from one source; the report and ablations name them together."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Column":
+        if (self.type == "timestamp") != bool(self.part):
+            raise ValueError("part belongs to a timestamp, and a timestamp needs one")
+        if self.type != "numeric" and (self.minimum is not None or self.maximum is not None):
+            raise ValueError(f"minimum and maximum belong to a numeric column, this one is {self.type}")
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError(f"minimum {self.minimum:g} is above maximum {self.maximum:g}")
+        return self
+
+
+@section
+class Label:
+    """What is to be predicted."""
+
+    column: Name
+    positive: bool | Annotated[int, Field(strict=True)] | Annotated[str, Field(strict=True)]
+    """The value that counts as positive; every other value is negative."""
+    description: str = ""
+
+
+@section
+class Window:
+    """A half-open stretch of time: from the start of `start` up to, not including, `end`."""
+
+    start: dt.date
+    end: dt.date
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Window":
+        if self.start >= self.end:
+            raise ValueError(f"start must lie before end, got {self.start} and {self.end}")
+        return self
+
+
+@section
+class Split:
+    """Which stretch of time trains, which chooses, which judges."""
+
+    train: Window
+    validation: Window
+    test: Window
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Split":
+        if not (self.train.end <= self.validation.start and self.validation.end <= self.test.start):
+            raise ValueError("train, validation and test must follow each other in time without overlap")
+        return self
+
+
+@section
+class Data:
+    """Where the rows come from and what is in them."""
+
+    query: Text
+    """The SQL file, relative to the config. `{table}` in it stands for each of `tables`."""
+    tables: Annotated[Names, Field(min_length=1)]
+    """The source tables, in the dataset that the environment names."""
+    key: Annotated[Names, Field(min_length=1)]
+    """The columns that tell a row from every other."""
+    time: Name
+    """The column that puts a row into a split: the time that the prediction is about, DATETIME or TIMESTAMP."""
+    label: Label
+    split: Split
+    features: Annotated[Mapping[Name, Column], Field(min_length=1)]
+    """What the model sees."""
+    attributes: Mapping[Name, Column] = Field(default_factory=dict)
+    """What the model does not see: used for slices, baselines and the smoke test only."""
+    maximum_bytes: Annotated[int, Field(gt=0)] = 10_000_000_000
+    """The query is refused when it would read more than this."""
+
+    @model_validator(mode="after")
+    def _no_leak(self) -> "Data":
+        if both := sorted(set(self.features) & set(self.attributes)):
+            raise ValueError(f"both feature and attribute: {both}")
+        if self.label.column in {column.column or name for name, column in self.features.items()}:
+            raise ValueError(f"the label {self.label.column} is among the features")
+        return self
+
+
+@section
+class Validation:
+    """When data is fit to train on."""
+
+    minimum_rows: Mapping[Literal["train", "validation", "test"], Count]
+    minimum_positives: Count = 100
+    """In each split."""
+    maximum_null_fraction: Fraction = 0.5
+    """In any feature of any split, where the column does not say that it is never null."""
+    maximum_unseen_fraction: Fraction = 0.01
+    """Of a split's rows whose category does not occur in training."""
+    maximum_shift: Positive = 0.3
+    """From training to each other split: Jensen-Shannon divergence (numbers), L-infinity distance (categories)."""
+    shift_exempt: Names = ()
+    """Features whose shift is known and accepted, such as the season in a split by time."""
+    maximum_single_auc: Annotated[float, Field(gt=0.5, le=1)] = 0.95
+    """A single feature that ranks the label better than this gives the answer away."""
+
+
+@section
+class Baseline:
+    """How the task is done today, as a computation: the historical rate of positives by these columns."""
+
+    by: Annotated[Names, Field(min_length=1)]
+    smoothing: Annotated[float, Field(ge=0)] = 20.0
+    """Rows at the overall rate that each group starts with."""
+
+
+@section
+class Network:
+    """The shape of the network."""
+
+    hidden: Annotated[tuple[Count, ...], Field(min_length=1)] = (128, 64)
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    embedding: Count = 8
+    """Width of a category's embedding."""
+
+
+@section
+class ClassWeights:
+    """How the rare class is made to count."""
+
+    method: Literal["none", "balanced"] = "balanced"
+    """balanced: rows / (classes x rows of the class), as BigQuery ML's AUTO_CLASS_WEIGHTS."""
+    cap: Annotated[float, Field(ge=1)] = 50.0
+    """No weight exceeds this."""
+
+
+@section
+class Hardware:
+    """What the training job runs on."""
+
+    machine_type: Text = "n1-standard-8"
+    accelerator_type: str = ""
+    accelerator_count: Annotated[int, Field(ge=0)] = 0
+    replicas: Count = 1
+    """1 chief and replicas - 1 workers."""
+    strategy: Literal["auto", "one_device", "mirrored", "multi_worker", "tpu"] = "auto"
+    timeout_s: Count = 7200
+
+    @model_validator(mode="after")
+    def _paired(self) -> "Hardware":
+        if bool(self.accelerator_type) != bool(self.accelerator_count):
+            raise ValueError("accelerator_type and accelerator_count belong together")
+        return self
+
+
+@section
+class Training:
+    """How the model is fitted."""
+
+    epochs: Count = 20
+    batch_size: Count = 1024
+    learning_rate: Positive = 1e-3
+    patience: Count = 3
+    """Epochs without a better validation AUC-PR before training stops."""
+    seed: Annotated[int, Field(ge=0)] = 7
+    network: Network = Field(default_factory=Network)
+    class_weights: ClassWeights = Field(default_factory=ClassWeights)
+    hardware: Hardware = Field(default_factory=Hardware)
+
+
+Metric = Literal["auc_pr", "auc", "precision", "recall", "calibration", "example_count", "positives"]
+
+
+@section
+class Gate:
+    """One condition that a model must meet. Exactly one of minimum, maximum and margin is given."""
+
+    metric: Metric
+    by: Names = ()
+    """The slicing columns: the gate holds for each of their slices. Empty: for all rows together."""
+    minimum: float | None = None
+    maximum: float | None = None
+    against: Comparison | Literal[""] = ""
+    margin: float | None = None
+    """The metric must be at least that of `against` plus this; a negative margin allows a drop."""
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> "Gate":
+        given = [name for name in ("minimum", "maximum", "margin") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"a gate has exactly one of minimum, maximum and margin, got {given or 'none'}")
+        if (self.margin is None) != (not self.against):
+            raise ValueError("against and margin belong together")
+        return self
+
+
+@section
+class Evaluation:
+    """How a model is judged."""
+
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """A score at or above this is a positive decision."""
+    slices: Annotated[tuple[Names, ...], Field(min_length=1), AfterValidator(unique)]
+    """Each entry is a set of columns; the empty one is all rows together."""
+    minimum_count: Count = 200
+    """Rows that a slice needs before a gate judges it; a smaller one is reported, and named as too small."""
+    minimum_positives: Count = 20
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    gates: Annotated[tuple[Gate, ...], Field(min_length=1)]
+    engine: Literal["vectorised", "tfma"] = "vectorised"
+    """vectorised: histograms in numpy, same numbers; tfma: TensorFlow Model Analysis on Beam, the reference."""
+
+    @model_validator(mode="after")
+    def _gates_have_slices(self) -> "Evaluation":
+        known = {frozenset(entry) for entry in self.slices}
+        for gate in self.gates:
+            if frozenset(gate.by) not in known:
+                raise ValueError(f"the gate on {gate.metric} by {list(gate.by)} needs a slice of the same columns")
+        return self
+
+
+@section
+class Serving:
+    """What answers predictions."""
+
+    endpoint: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,61}[a-z0-9]$")]
+    machine_type: Text = "n1-standard-2"
+    accelerator_type: str = ""
+    accelerator_count: Annotated[int, Field(ge=0)] = 0
+    minimum_replicas: Count = 1
+    maximum_replicas: Count = 3
+    target_utilisation: Annotated[int, Field(ge=1, le=100, strict=True)] = 60
+    """Per cent of CPU (and of the accelerator, where there is one) that autoscaling aims at."""
+    timeout_s: Count = 1800
+    """How long a deployment may take."""
+    smoke_rows: Count = 16
+    smoke_tolerance: Positive = 1e-4
+    """Largest difference between an online score and the offline score of the same row."""
+
+    @model_validator(mode="after")
+    def _replicas(self) -> "Serving":
+        if self.maximum_replicas < self.minimum_replicas:
+            raise ValueError(
+                f"maximum_replicas must be >= minimum_replicas, got {self.maximum_replicas} < {self.minimum_replicas}"
+            )
+        if bool(self.accelerator_type) != bool(self.accelerator_count):
+            raise ValueError("accelerator_type and accelerator_count belong together")
+        return self
+
+
+@section
+class Monitoring:
+    """What is watched once the model serves."""
+
+    sampling_rate: Annotated[float, Field(gt=0, le=1)] = 1.0
+    interval_hours: Count = 24
+    skew_threshold: Positive = 0.3
+    """Default distance between training and serving; `skew` overrides it by feature."""
+    drift_threshold: Positive = 0.3
+    """Default distance between serving now and serving before; `drift` overrides it by feature."""
+    skew: Mapping[Name, Positive] = Field(default_factory=dict)
+    drift: Mapping[Name, Positive] = Field(default_factory=dict)
+    emails: Annotated[tuple[Annotated[str, Field(pattern=r"^\S+@\S+\.\S+$")], ...], Field(min_length=1)]
+
+
+@section
+class ProblemConfig:
+    """All of `configs/<problem>.yaml`."""
+
+    name: Name
+    statement: Statement
+    data: Data
+    validation: Validation
+    baseline: Baseline
+    training: Training = Field(default_factory=Training)
+    evaluation: Evaluation
+    serving: Serving
+    monitoring: Monitoring
