@@ -55,11 +55,15 @@ class Clients:
         return bigquery_storage_v1.BigQueryReadClient(transport=transports.BigQueryReadGrpcTransport(channel=channel))
 
     def storage(self) -> storage.Client:
-        """Buckets and objects. The client itself honours STORAGE_EMULATOR_HOST."""
+        """Buckets and objects."""
         from google.cloud import storage  # noqa: PLC0415 - lazy, see above
 
-        emulated = "STORAGE_EMULATOR_HOST" in self.environ
-        return storage.Client(project=self.place.project, credentials=self._credentials(emulated=emulated))
+        host = self.environ.get("STORAGE_EMULATOR_HOST")
+        return storage.Client(
+            project=self.place.project,
+            credentials=self._credentials(emulated=bool(host)),
+            client_options=self._options(host),
+        )
 
     def models(self) -> aiplatform_v1.ModelServiceClient:
         """The model registry."""

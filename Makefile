@@ -1,0 +1,97 @@
+# Two commands do everything: `make run-local` and `make test`. `make help` lists the rest.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+# Bytecode halves the start of every process; some shells switch it off.
+unexport PYTHONDONTWRITEBYTECODE
+export UV_COMPILE_BYTECODE := 1
+
+CONFIG ?= configs/flights.yaml
+ENV ?= configs/env/local.yaml
+PYTHON ?= python3.11
+STATE := .plumbline
+
+UV := $(shell command -v uv 2>/dev/null || echo $(STATE)/uv/bin/uv)
+READY := .venv/.ready
+RUN := .venv/bin/python -m pipelines
+
+##@ Everyday
+.PHONY: run-local
+run-local: $(READY) ## Run the whole pipeline on this machine: table to monitored endpoint, no account needed
+	@$(RUN) run-local --config $(CONFIG) --env $(ENV) --state $(STATE)
+
+.PHONY: serve-local
+serve-local: $(READY) ## Keep the endpoint of the last run up until Ctrl-C
+	@$(RUN) serve-local --config $(CONFIG) --env $(ENV) --state $(STATE)
+
+.PHONY: dry-run
+dry-run: $(READY) ## Run the graph with fake components through every scenario, in seconds
+	@$(RUN) compile --output $(STATE)/training.yaml --quiet
+	@.venv/bin/python -m emulator.runtime dry-run --pipeline $(STATE)/training.yaml tests/scenarios/*.yaml
+
+.PHONY: compile
+compile: $(READY) ## Compile the pipeline to training.yaml, check it, compare it with the golden file
+	@$(RUN) compile --output training.yaml --golden
+
+.PHONY: setup
+setup: $(READY) ## Set up the environment in .venv (the other commands do it by themselves)
+
+##@ Quality
+.PHONY: test
+test: $(READY) ## Run all tests
+	.venv/bin/python -m pytest
+
+.PHONY: check
+check: format-check lint types imports compile test ## All that CI asks: format, lint, types, imports, golden pipeline, docs, tests
+
+.PHONY: format
+format: $(READY) ## Format the code
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+.PHONY: format-check
+format-check: $(READY)
+	.venv/bin/ruff format --check .
+
+.PHONY: lint
+lint: $(READY) ## Lint
+	.venv/bin/ruff check .
+
+.PHONY: types
+types: $(READY) ## Check the types
+	.venv/bin/mypy
+
+.PHONY: imports
+imports: $(READY) ## Check which folder imports which
+	.venv/bin/lint-imports --no-cache
+
+.PHONY: generate
+generate: $(READY) ## Write what is generated: golden pipeline, JSON schemas, the emulator's page
+	@$(RUN) compile --output tests/golden/training.yaml
+	@$(RUN) schemas
+	@.venv/bin/python -m emulator.page docs/emulator.md
+
+.PHONY: bench
+bench: $(READY) ## Measure speed; docs/performance.md explains the figures
+	@.venv/bin/python -m tests.bench
+
+##@ Housekeeping
+.PHONY: clean
+clean: ## Remove what runs have left (not the environment)
+	rm -rf $(STATE)/emulator $(STATE)/runs $(STATE)/training.yaml training.yaml .mypy_cache .pytest_cache .ruff_cache
+
+.PHONY: help
+help: ## Show this help
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@printf '\nCONFIG=%s and ENV=%s choose another problem or another place.\n' "$(CONFIG)" "$(ENV)"
+
+$(STATE)/uv/bin/uv:
+	@echo "uv is not installed: getting it from PyPI into $(STATE)/uv"
+	@$(PYTHON) -m venv $(STATE)/uv
+	@$(STATE)/uv/bin/pip install --quiet --disable-pip-version-check uv==0.13.9
+
+$(READY): pyproject.toml uv.lock | $(UV)
+	@$(UV) sync --frozen --all-extras --quiet
+	@touch $@

@@ -1,0 +1,25 @@
+"""The digest of everything that a step's result depends on beside its inputs: the code and the lock."""
+
+import subprocess
+from pathlib import Path
+
+from plumbline.digest import tree_digest
+
+ROOT = Path(__file__).parent.parent
+_CODE = ("components", "plumbline", "serving", "trainer")
+
+
+def code_digest(root: Path = ROOT) -> str:
+    """SHA-256, hexadecimal, of the source of the images and of the lock file."""
+    files = [path for folder in _CODE for path in (root / folder).rglob("*") if _is_source(path)]
+    return tree_digest(root, [*files, root / "uv.lock"])
+
+
+def commit(root: Path = ROOT) -> str:
+    """The Git commit that is checked out, empty where there is none."""
+    found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False)  # noqa: S607 - git is the user's own
+    return found.stdout.strip()
+
+
+def _is_source(path: Path) -> bool:
+    return path.is_file() and "__pycache__" not in path.parts

@@ -1,0 +1,85 @@
+"""One training run: from a config to a verdict."""
+
+import datetime as dt
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from pipelines.code import code_digest
+from pipelines.compiled import Spec, compile_training
+from pipelines.follow import Say, follow
+from pipelines.link import link
+from pipelines.lint import lint
+from pipelines.parameters import images, parameters
+from plumbline.adapters import bigquery, pipeline_jobs, registry
+from plumbline.adapters.clients import Clients
+from plumbline.adapters.pipeline_jobs import JobState, Order
+from plumbline.candidate import label
+from plumbline.config import Loaded
+from plumbline.environment import Environment
+from plumbline.errors import PlumblineError
+
+STEPS = frozenset(
+    ("ingest", "validate", "baseline", "train", "evaluate", "card", "register", "deploy", "monitor", "report")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to run, and where."""
+
+    loaded: Loaded
+    environment: Environment
+    clients: Clients
+
+
+def run(request: Request, say: Say, *, now: Callable[[], dt.datetime]) -> JobState:
+    """The pipeline job as it ended. An interrupt cancels it, and still waits for its report.
+
+    Raises:
+        PlumblineError: The run cannot start; nothing was made.
+    """
+    order = prepare(request, now=now())
+    pipelines = request.clients.pipelines()
+    name = pipeline_jobs.submit(pipelines, request.clients.place, order)
+    say(f"run {order.job_id}")
+
+    def look() -> JobState:
+        return pipeline_jobs.look(pipelines, name)
+
+    try:
+        return follow(look, say, steps=STEPS)
+    except KeyboardInterrupt:
+        say("interrupted: ending the run; its report is still written")
+        pipeline_jobs.cancel(pipelines, name)
+        return follow(look, say, steps=STEPS)
+
+
+def prepare(request: Request, *, now: dt.datetime) -> Order:
+    """The order for a run: compiled, linked to the code's images, checked, with every parameter."""
+    config, environment, clients = request.loaded.config, request.environment, request.clients
+    code = code_digest()
+    spec = linked_spec(images(environment, code))
+    source = bigquery.source_version(clients.bigquery(), clients.place, config.data.tables)
+    champion = registry.champion(clients.models(), clients.place, config.name)
+    values = parameters(request.loaded, environment, code=code, source_version=source, champion=champion)
+    return Order(
+        job_id=f"{config.name.replace('_', '-')}-{now:%Y%m%d%H%M%S}-{secrets.token_hex(2)}",
+        display_name=config.name,
+        spec=spec,
+        parameters=values,
+        root=f"gs://{environment.bucket}/runs",
+        labels={**environment.labels, "problem": label(config.name), "code": label(code)},
+    )
+
+
+def linked_spec(named: Mapping[str, str]) -> Spec:
+    """The compiled pipeline with its images linked, after the checks of what Vertex AI Pipelines takes.
+
+    Raises:
+        PlumblineError: A check found something.
+    """
+    spec = link(compile_training(), named)
+    if findings := lint(spec, linked=True):
+        raise PlumblineError("Vertex AI Pipelines would refuse the pipeline:\n" + "\n".join(map(str, findings)))
+    return spec

@@ -1,0 +1,91 @@
+"""The graph: from a table in BigQuery to a monitored endpoint, with gates on the way."""
+
+from kfp import dsl
+
+from components.baseline import baseline
+from components.card import card
+from components.deploy import deploy
+from components.evaluate import evaluate
+from components.ingest import ingest
+from components.monitor import monitor
+from components.register import register
+from components.report import report
+from components.train import train
+from components.validate import validate
+
+RUN = dsl.PIPELINE_JOB_NAME_PLACEHOLDER
+
+
+@dsl.pipeline(name="plumbline-training")
+def training(
+    name: str,
+    place: str,
+    statement: str,
+    data: str,
+    sql: str,
+    source_version: str,
+    validation: str,
+    today: str,
+    training: str,
+    evaluation: str,
+    champion: str,
+    serving: str,
+    monitoring: str,
+    code: str,
+    trainer_image: str,
+    serving_image: str,
+) -> None:
+    """Every parameter that is neither a digest nor an image is a section of the config, as JSON."""
+    page = report(place=place, name=name, run=RUN).set_caching_options(enable_caching=False)
+    with dsl.ExitHandler(page, name="run"):
+        rows = ingest(place=place, name=name, data=data, sql=sql, source_version=source_version).outputs["dataset"]
+        valid = validate(data=data, validation=validation, dataset=rows)
+        with dsl.If(valid.outputs["Output"] == True, name="data ok"):
+            known = baseline(data=data, baseline=today, dataset=rows)
+            fit = train(
+                place=place, name=name, data=data, training=training, trainer_image=trainer_image, dataset=rows
+            ).outputs
+            judged = evaluate(
+                name=name,
+                data=data,
+                evaluation=evaluation,
+                champion=champion,
+                dataset=rows,
+                scores=known.outputs["scores"],
+                model=fit["model"],
+            ).outputs
+            carded = card(
+                name=name,
+                statement=statement,
+                data=data,
+                evaluation=evaluation,
+                code=code,
+                dataset=rows,
+                model=fit["model"],
+                history=fit["history"],
+                evaluation_result=judged["evaluation_result"],
+                verdict=judged["verdict"],
+            ).outputs
+            with dsl.If(judged["Output"] == True, name="model ok"), dsl.If(carded["Output"] == True, name="card ok"):
+                made = register(
+                    place=place,
+                    name=name,
+                    evaluation=evaluation,
+                    run=RUN,
+                    code=code,
+                    serving_image=serving_image,
+                    dataset=rows,
+                    model=fit["model"],
+                    card=carded["card"],
+                ).set_caching_options(enable_caching=False)
+                served = deploy(
+                    place=place,
+                    data=data,
+                    serving=serving,
+                    dataset=rows,
+                    evaluation_result=judged["evaluation_result"],
+                    version=made.outputs["version"],
+                ).set_caching_options(enable_caching=False)
+                monitor(
+                    place=place, data=data, monitoring=monitoring, dataset=rows, endpoint=served.outputs["endpoint"]
+                ).set_caching_options(enable_caching=False)

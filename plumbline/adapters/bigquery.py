@@ -1,0 +1,181 @@
+"""BigQuery, through the three calls that mean the same on the service and on its emulator.
+
+`load_table` makes the table with its schema first and loads Parquet in the order of its columns; `materialise` is
+CREATE OR REPLACE TABLE AS, since the emulator ignores a job's destination; `read_table` reads a named table by the
+Storage Read API, since the anonymous result of a query cannot be read that way there.
+"""
+
+import hashlib
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from google.api_core import exceptions
+from google.cloud import bigquery, bigquery_storage_v1
+
+from plumbline.environment import Place
+from plumbline.errors import DataError, ServiceError
+
+_TIMEOUT_S = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A table that a query made."""
+
+    table: str
+    bytes_processed: int
+
+
+def full_name(place: Place, table: str) -> str:
+    """project.dataset.table."""
+    return f"{place.project}.{place.dataset}.{table}"
+
+
+def source_version(client: bigquery.Client, place: Place, tables: Sequence[str]) -> str:
+    """A digest of the state of the source tables: the same as long as none of them changes.
+
+    Raises:
+        DataError: A table is not there.
+    """
+    digest = hashlib.sha256()
+    for table in tables:
+        found = _table(client, full_name(place, table))
+        digest.update(f"{found.full_table_id} {found.modified.isoformat()} {found.num_rows}\n".encode())
+    return digest.hexdigest()
+
+
+def last_change(client: bigquery.Client, place: Place, tables: Sequence[str]) -> str:
+    """When the source table that changed last did so, ISO 8601."""
+    return max(_table(client, full_name(place, table)).modified for table in tables).isoformat()
+
+
+def column_names(client: bigquery.Client, table: str) -> Sequence[str]:
+    """The columns of a table, in order."""
+    return [field.name for field in _table(client, table).schema]
+
+
+def query_bytes(client: bigquery.Client, sql: str) -> int:
+    """How many bytes a query would read, by a dry run, which also finds absent tables and columns, and costs nothing.
+
+    Raises:
+        DataError: BigQuery refuses the query; the message is its own.
+    """
+    config = bigquery.QueryJobConfig(dry_run=True, use_query_cache=False)
+    try:
+        return int(client.query(sql, job_config=config).total_bytes_processed or 0)
+    except exceptions.ClientError as error:
+        raise DataError(f"BigQuery refuses the query: {error.message}") from error
+
+
+def check_bytes(found: int, maximum: int) -> None:
+    """Nothing, when a query reads no more than it may.
+
+    Raises:
+        DataError: It reads more.
+    """
+    if found > maximum:
+        raise DataError(
+            f"the query would read {found:,} bytes, data.maximum_bytes allows {maximum:,}: "
+            "narrow the query, partition the tables, or raise the limit"
+        )
+
+
+def materialise(client: bigquery.Client, sql: str, table: str, *, maximum_bytes: int) -> Made:
+    """The result of a query as a table that replaces one of the same name.
+
+    Raises:
+        DataError: The query is refused, or would read more than `maximum_bytes`.
+    """
+    check_bytes(query_bytes(client, sql), maximum_bytes)
+    config = bigquery.QueryJobConfig(maximum_bytes_billed=maximum_bytes)
+    try:
+        job = client.query(f"CREATE OR REPLACE TABLE `{table}` AS\n{sql}", job_config=config)
+        job.result(timeout=_TIMEOUT_S)
+    except exceptions.ClientError as error:
+        raise DataError(f"BigQuery refuses the query: {error.message}") from error
+    except exceptions.GoogleAPICallError as error:
+        raise ServiceError(f"the query failed: {error.message}") from error
+    return Made(table, int(job.total_bytes_processed or 0))
+
+
+def read_table(
+    reader: bigquery_storage_v1.BigQueryReadClient,
+    table: str,
+    *,
+    columns: Sequence[str],
+    where: str = "",
+    streams: int = 2,
+) -> Iterator[pa.RecordBatch]:
+    """The rows of a table as Arrow batches, by the Storage Read API; their order is not defined.
+
+    Args:
+        reader: The Storage Read client.
+        table: project.dataset.table.
+        columns: Which columns.
+        where: A condition in SQL; empty for all rows.
+        streams: How many streams to ask for.
+    """
+    project, dataset, name = table.split(".")
+    options = bigquery_storage_v1.types.ReadSession.TableReadOptions(
+        selected_fields=list(columns), row_restriction=where
+    )
+    wanted = bigquery_storage_v1.types.ReadSession(
+        table=f"projects/{project}/datasets/{dataset}/tables/{name}",
+        data_format=bigquery_storage_v1.types.DataFormat.ARROW,
+        read_options=options,
+    )
+    try:
+        session = reader.create_read_session(
+            parent=f"projects/{project}", read_session=wanted, max_stream_count=streams
+        )
+        for stream in session.streams:
+            for page in reader.read_rows(stream.name).rows(session).pages:
+                yield page.to_arrow()
+    except exceptions.GoogleAPICallError as error:
+        raise ServiceError(f"reading {table}: {error.message}") from error
+
+
+def ensure_dataset(client: bigquery.Client, place: Place) -> None:
+    """The place's dataset, made where there is none."""
+    dataset = bigquery.Dataset(f"{place.project}.{place.dataset}")
+    dataset.location = place.bigquery_location
+    client.create_dataset(dataset, exists_ok=True)
+
+
+def load_table(client: bigquery.Client, table: str, rows: pa.Table, schema: Sequence[bigquery.SchemaField]) -> None:
+    """The rows as a table of this schema, in place of one of the same name.
+
+    Raises:
+        ServiceError: BigQuery refuses the load.
+    """
+    names = [field.name for field in schema]
+    buffer = io.BytesIO()
+    pq.write_table(rows.select(names), buffer, compression="snappy")
+    buffer.seek(0)
+    try:
+        client.delete_table(table, not_found_ok=True)
+        client.create_table(bigquery.Table(table, schema=list(schema)))
+        config = bigquery.LoadJobConfig(
+            source_format=bigquery.SourceFormat.PARQUET, schema=list(schema), write_disposition="WRITE_APPEND"
+        )
+        client.load_table_from_file(buffer, table, job_config=config).result(timeout=_TIMEOUT_S)
+    except exceptions.GoogleAPICallError as error:
+        raise ServiceError(f"loading {table}: {error.message}") from error
+
+
+def row_count(client: bigquery.Client, table: str) -> int:
+    """Rows of a table, 0 where there is none."""
+    try:
+        return int(client.get_table(table).num_rows or 0)
+    except exceptions.NotFound:
+        return 0
+
+
+def _table(client: bigquery.Client, table: str) -> bigquery.Table:
+    try:
+        return client.get_table(table)
+    except exceptions.NotFound as error:
+        raise DataError(f"there is no table {table}: load it, or correct data.tables and the dataset") from error

@@ -1,0 +1,93 @@
+"""Vertex AI custom jobs: made, waited for, never left running."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from google.cloud import aiplatform_v1 as vertex
+from google.protobuf import duration_pb2
+
+from plumbline.adapters.operations import service_errors
+from plumbline.environment import Place
+from plumbline.errors import ServiceError
+from plumbline.problem import Hardware
+from plumbline.training import replicas
+
+_STATES = vertex.JobState
+_ENDED = frozenset(
+    {_STATES.JOB_STATE_SUCCEEDED, _STATES.JOB_STATE_FAILED, _STATES.JOB_STATE_CANCELLED, _STATES.JOB_STATE_EXPIRED}
+)
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S, _GROWTH = 0.1, 10.0, 1.1
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A container to run on some machines."""
+
+    name: str
+    image: str
+    command: Sequence[str]
+    arguments: Sequence[str]
+    output: str
+    """gs:// URI of the folder under which AIP_MODEL_DIR and the others lie."""
+
+
+def run(
+    jobs: vertex.JobServiceClient,
+    place: Place,
+    job: Job,
+    hardware: Hardware,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+) -> str:
+    """Runs a job to its end and returns its resource name.
+
+    The job is cancelled when the waiting ends early, by an error or an interrupt: nobody would pay attention to it.
+
+    Raises:
+        ServiceError: Vertex AI refuses the job, or it does not succeed; the message is the job's own.
+    """
+    with service_errors(f"starting the job {job.name}"):
+        parent = f"projects/{place.project}/locations/{place.location}"
+        made = jobs.create_custom_job(parent=parent, custom_job=_custom_job(place, job, hardware))
+    try:
+        ended = _wait(jobs, made.name, sleep)
+    except BaseException:
+        jobs.cancel_custom_job(name=made.name)
+        raise
+    if ended.state != _STATES.JOB_STATE_SUCCEEDED:
+        state = ended.state.name.removeprefix("JOB_STATE_").lower()
+        raise ServiceError(f"the job {job.name} {state}: {ended.error.message or 'see its log'} ({made.name})")
+    return made.name
+
+
+def _wait(jobs: vertex.JobServiceClient, name: str, sleep: Callable[[float], None]) -> vertex.CustomJob:
+    pause = _FIRST_PAUSE_S
+    while True:
+        with service_errors(f"reading {name}"):
+            job = jobs.get_custom_job(name=name)
+        if job.state in _ENDED:
+            return job
+        sleep(pause)
+        pause = min(_LONGEST_PAUSE_S, pause * _GROWTH)
+
+
+def _custom_job(place: Place, job: Job, hardware: Hardware) -> vertex.CustomJob:
+    machine = vertex.MachineSpec(
+        machine_type=hardware.machine_type,
+        accelerator_type=hardware.accelerator_type or None,
+        accelerator_count=hardware.accelerator_count,
+    )
+    container = vertex.ContainerSpec(image_uri=job.image, command=list(job.command), args=list(job.arguments))
+    pools = [
+        vertex.WorkerPoolSpec(machine_spec=machine, replica_count=count, container_spec=container)
+        for count in replicas(hardware)
+    ]
+    spec = vertex.CustomJobSpec(
+        worker_pool_specs=pools,
+        base_output_directory=vertex.GcsDestination(output_uri_prefix=job.output),
+        scheduling=vertex.Scheduling(timeout=duration_pb2.Duration(seconds=hardware.timeout_s)),
+        service_account=place.service_account or None,
+        network=place.network or None,
+    )
+    return vertex.CustomJob(display_name=job.name, job_spec=spec, labels=dict(place.labels))

@@ -1,0 +1,67 @@
+"""A TensorFlow SavedModel as a function from raw columns to scores."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from plumbline.errors import ModelError
+from plumbline.features import Arrays, columns
+from plumbline.signature import Signature, read_signature
+
+_BATCH = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """A loaded model."""
+
+    signature: Signature
+    _serve: Any
+    """TensorFlow's own callable, which has no type."""
+
+    def score(self, arrays: Arrays) -> npt.NDArray[np.float64]:
+        """The probability of the positive class of each row, shape (n,).
+
+        Args:
+            arrays: One array of shape (n,) a raw column, as `plumbline.features` makes them.
+
+        Raises:
+            ModelError: A score is not a number.
+        """
+        count = len(next(iter(arrays.values())))
+        parts = [self._batch(arrays, start) for start in range(0, count, _BATCH)]
+        scores = np.concatenate(parts).astype(np.float64) if parts else np.zeros(0)
+        if not np.isfinite(scores).all():
+            raise ModelError(f"row {int(np.argmin(np.isfinite(scores)))} gets a score that is no number")
+        return scores
+
+    def _batch(self, arrays: Arrays, start: int) -> npt.NDArray[np.float32]:
+        import tensorflow as tf  # noqa: PLC0415 - takes seconds, so only who scores waits for it
+
+        cut = {name: values[start : start + _BATCH] for name, values in arrays.items()}
+        inputs = {name: tf.constant(v.tolist() if v.dtype == object else v) for name, v in cut.items()}
+        return self._serve(**inputs)["score"].numpy()
+
+
+def load(model: Path) -> Scorer:
+    """The model of a directory that holds a SavedModel and its signature.
+
+    Raises:
+        ModelError: There is none, or its inputs are not those of its signature.
+    """
+    import tensorflow as tf  # noqa: PLC0415 - takes seconds, so only who scores waits for it
+
+    try:
+        signature, loaded = read_signature(model), tf.saved_model.load(str(model))
+    except OSError as error:
+        raise ModelError(f"there is no model with a signature in {model}: {error}") from error
+    serve = loaded.signatures["serving_default"]
+    have = set(serve.structured_input_signature[1])
+    if have != set(columns(signature.features)):
+        raise ModelError(f"the model takes {sorted(have)}, its signature says {sorted(columns(signature.features))}")
+    # The signature function lives as long as the object that it was loaded with.
+    serve.plumbline_owner = loaded
+    return Scorer(signature, serve)

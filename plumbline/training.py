@@ -1,0 +1,41 @@
+"""The training job as Vertex AI is asked for it, and what it tells of itself."""
+
+from collections.abc import Mapping, Sequence
+
+from plumbline.problem import Data, Hardware, Training
+from plumbline.section import section, to_json
+from plumbline.signature import Signature
+from plumbline.weighting import Weights
+
+COMMAND = ("python", "-m", "trainer.task")
+
+
+@section
+class History:
+    """How a training went."""
+
+    strategy: str
+    rows: int
+    seconds: float
+    """Of the whole job's work: reading, encoding, fitting, exporting."""
+    examples_per_second: float
+    """While fitting."""
+    weights: Weights
+    epochs: Mapping[str, tuple[float, ...]]
+    """Loss and metrics by name, one value an epoch."""
+
+
+def arguments(name: str, data: Data, training: Training, *, dataset: str, history: str) -> Sequence[str]:
+    """The command line of `trainer.task`. `dataset` and `history` are gs:// URIs."""
+    signature = Signature(name=name, features=data.features, label=data.label)
+    return (
+        f"--dataset={dataset}",
+        f"--history={history}",
+        f"--signature={to_json(signature)}",
+        f"--training={to_json(training)}",
+    )
+
+
+def replicas(hardware: Hardware) -> Sequence[int]:
+    """Replicas of each worker pool: the chief, and the workers where there are any."""
+    return (1,) if hardware.replicas == 1 else (1, hardware.replicas - 1)

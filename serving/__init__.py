@@ -1,0 +1,1 @@
+"""The prediction container: a model behind the Vertex AI HTTP contract."""

@@ -1,0 +1,73 @@
+"""One distribution strategy, chosen from what the config asks and what the machine has."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from plumbline.errors import ModelError
+from plumbline.problem import Hardware
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """What this process has to compute on."""
+
+    gpus: int
+    tpus: int
+    workers: int
+    """Of the cluster, 1 where there is none."""
+
+
+def find_devices(environ: Mapping[str, str]) -> Devices:
+    """The devices of this process. `TF_CONFIG` describes the cluster; Vertex AI sets it for more than one replica."""
+    cluster = json.loads(environ.get("TF_CONFIG") or "{}").get("cluster", {})
+    workers = sum(len(cluster.get(role, ())) for role in ("chief", "worker"))
+    tpus = len(tf.config.list_logical_devices("TPU")) if environ.get("TPU_NAME") else 0
+    return Devices(gpus=len(tf.config.list_physical_devices("GPU")), tpus=tpus, workers=max(1, workers))
+
+
+def choose(hardware: Hardware, devices: Devices) -> str:
+    """The strategy's name: one_device, mirrored, multi_worker or tpu.
+
+    Raises:
+        ModelError: The config asks for an accelerator or for workers that are not there.
+    """
+    if hardware.accelerator_type.startswith("NVIDIA") and devices.gpus < hardware.accelerator_count:
+        raise ModelError(
+            f"the config asks for {hardware.accelerator_count} x {hardware.accelerator_type}, TensorFlow finds "
+            f"{devices.gpus} GPU: check the driver and that the image has TensorFlow for GPU"
+        )
+    if hardware.accelerator_type.startswith("TPU") and not devices.tpus:
+        raise ModelError(f"the config asks for {hardware.accelerator_type}, TensorFlow finds no TPU")
+    if hardware.strategy != "auto":
+        return hardware.strategy
+    if devices.workers > 1:
+        return "multi_worker"
+    if devices.tpus:
+        return "tpu"
+    return "mirrored" if devices.gpus > 1 else "one_device"
+
+
+def make(name: str) -> tf.distribute.Strategy:
+    """The strategy of that name. A multi-worker strategy waits for the other workers."""
+    match name:
+        case "multi_worker":
+            return tf.distribute.MultiWorkerMirroredStrategy()
+        case "mirrored":
+            return tf.distribute.MirroredStrategy()
+        case "tpu":
+            resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect(tpu="local")
+            return tf.distribute.TPUStrategy(resolver)
+        case _:
+            return tf.distribute.get_strategy()
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Whether this process is the one that writes the model."""
+    resolver = strategy.cluster_resolver
+    if resolver is None or not resolver.task_type:
+        return True
+    alone = "chief" not in resolver.cluster_spec().as_dict()
+    return resolver.task_type == "chief" or (alone and resolver.task_type == "worker" and resolver.task_id == 0)

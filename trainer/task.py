@@ -1,0 +1,148 @@
+"""The training job: arguments to a dataclass, rows to a model.
+
+Vertex AI says in `AIP_MODEL_DIR`, `AIP_CHECKPOINT_DIR` and `AIP_TENSORBOARD_LOG_DIR` where to leave things, as gs://
+URIs; TensorFlow is given the same places under the mount of Cloud Storage.
+"""
+
+import argparse
+import json
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.compute as pc
+import tensorflow as tf
+import tf_keras
+
+from plumbline.dataset import read_split
+from plumbline.features import from_table
+from plumbline.ingestion import is_positive
+from plumbline.mount import local_path
+from plumbline.problem import Training
+from plumbline.section import from_json, to_json
+from plumbline.signature import Signature, write_signature
+from plumbline.training import History
+from plumbline.weighting import Weights, class_weights
+from trainer.encoder import Encoder, measure, tensors
+from trainer.fit import Fitted, Folders, Splits, compiled, fit
+from trainer.input import rows
+from trainer.model import export
+from trainer.strategy import choose, find_devices, is_chief, make
+
+log = logging.getLogger("trainer")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What to train, and where to leave it. All paths are under the mount."""
+
+    dataset: Path
+    signature: Signature
+    training: Training
+    model: Path
+    history: Path
+    folders: Folders
+
+
+def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> Task:
+    """The task that the arguments and Vertex AI's environment describe."""
+    parser = argparse.ArgumentParser(prog="python -m trainer.task", description=__doc__)
+    parser.add_argument("--dataset", required=True, help="gs:// URI of the dataset")
+    parser.add_argument("--history", required=True, help="gs:// URI for the training history")
+    parser.add_argument("--signature", required=True, help="JSON of a Signature")
+    parser.add_argument("--training", required=True, help="JSON of the training section")
+    given = parser.parse_args(arguments)
+    mount = Path(environ.get("GCS_MOUNT", "/gcs"))
+    folder = Path(tempfile.gettempdir())
+    places = {
+        name: local_path(environ[variable], mount) if environ.get(variable) else folder / name
+        for name, variable in (("checkpoints", "AIP_CHECKPOINT_DIR"), ("logs", "AIP_TENSORBOARD_LOG_DIR"))
+    }
+    return Task(
+        dataset=local_path(given.dataset, mount),
+        signature=from_json(Signature, given.signature),
+        training=from_json(Training, given.training),
+        model=local_path(environ["AIP_MODEL_DIR"], mount),
+        history=local_path(given.history, mount),
+        folders=Folders(**places),
+    )
+
+
+def run(task: Task, environ: Mapping[str, str]) -> None:
+    """Trains and leaves model, signature and history; only the chief of a cluster writes them."""
+    start = time.monotonic()
+    name = choose(task.training.hardware, find_devices(environ))
+    strategy = make(name)
+    log.info("strategy: %s, %d replicas in sync", name, strategy.num_replicas_in_sync)
+    tf_keras.utils.set_random_seed(task.training.seed)
+    encoder, splits, weights = prepare(task)
+    share = float(tf.reduce_mean(splits.train.labels))
+    with strategy.scope():
+        sizes = (int(splits.train.numbers.shape[1]), encoder.cardinalities)
+        network = compiled(task.training, weights, sizes, positives=share)
+    fitted = fit(splits, task.training, network=network, strategy=strategy, folders=task.folders)
+    if is_chief(strategy):
+        save(task, encoder, fitted)
+        task.history.parent.mkdir(parents=True, exist_ok=True)
+        history = describe(fitted, weights, strategy=name, rows=splits.train.count, seconds=time.monotonic() - start)
+        task.history.write_text(to_json(history), encoding="utf-8")
+
+
+def prepare(task: Task) -> tuple[Encoder, Splits, Weights]:
+    """The encoder and weights that the training rows give, and both splits encoded."""
+    features = task.signature.features
+    arrays, labels = _load(task, "train")
+    positives = int(labels.sum())
+    weights = class_weights(positives, labels.size - positives, task.training.class_weights)
+    log.info("rows: %d, positive: %d, weights: %s", labels.size, positives, weights)
+    encoder = Encoder(features, measure(arrays, features))
+    weighted = np.where(labels > 0, weights.positive, weights.negative).astype(np.float32)
+    train = rows(encoder(tensors(arrays)), labels, weighted)
+    arrays, labels = _load(task, "validation")
+    validation = rows(encoder(tensors(arrays)), labels, np.ones_like(labels))
+    return encoder, Splits(train, validation), weights
+
+
+def save(task: Task, encoder: Encoder, fitted: Fitted) -> None:
+    """The model's directory."""
+    task.model.mkdir(parents=True, exist_ok=True)
+    export(encoder, fitted.network, task.signature.features, str(task.model))
+    write_signature(task.model, task.signature)
+
+
+def describe(fitted: Fitted, weights: Weights, *, strategy: str, rows: int, seconds: float) -> History:
+    """The history of a training."""
+    epochs = {name: tuple(values) for name, values in fitted.history.items()}
+    return History(
+        strategy=strategy,
+        rows=rows,
+        seconds=seconds,
+        examples_per_second=fitted.examples_per_second,
+        weights=weights,
+        epochs=epochs,
+    )
+
+
+def _load(task: Task, split: str) -> tuple[Mapping[str, npt.NDArray[np.generic]], npt.NDArray[np.float32]]:
+    table = read_split(task.dataset, "train" if split == "train" else "validation")
+    positive = pc.fill_null(is_positive(table, task.signature.label), fill_value=False)
+    return from_table(table, task.signature.features), positive.to_numpy(zero_copy_only=False).astype(np.float32)
+
+
+def main() -> None:
+    """Runs the job that the command line and the environment describe."""
+    import sys  # noqa: PLC0415 - only the entry point looks at the command line
+
+    logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(asctime)s %(name)s %(message)s")
+    log.info("environment: %s", json.dumps({k: v for k, v in sorted(os.environ.items()) if k.startswith("AIP_")}))
+    run(parse(sys.argv[1:], os.environ), os.environ)
+
+
+if __name__ == "__main__":
+    main()
