@@ -37,9 +37,9 @@ def end_all_of(owner: str) -> int:
 
 
 def _owned(owner: str) -> Iterator[int]:
-    for entry in os.listdir("/proc"):
-        if entry.isdecimal() and int(entry) != os.getpid() and _is_owned(int(entry), owner):
-            yield int(entry)
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal() and int(entry.name) != os.getpid() and _is_owned(int(entry.name), owner):
+            yield int(entry.name)
 
 
 def _is_owned(pid: int, owner: str) -> bool:

@@ -73,7 +73,7 @@ class Process:
         return self.wait() if self._ended.is_set() else None
 
     def stop(self, grace_s: float = 5.0) -> int:
-        """Asks the whole group to end (SIGTERM), makes it after `grace_s` seconds (SIGKILL), and gives the exit code."""
+        """Asks the whole group to end (SIGTERM), makes it after `grace_s` seconds (SIGKILL); gives the exit code."""
         self.send(signal.SIGTERM)
         with suppress(TimeoutError):
             return self.wait(grace_s)
@@ -168,7 +168,9 @@ class Supervisor:
 def _start_guardian(owner: str) -> subprocess.Popen[bytes]:
     # By its path and without `site`: it is there in 10 ms, and needs none of the packages.
     argv = (sys.executable, "-I", "-S", guardian.__file__, owner)
-    return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True, env={}, cwd="/")
+    return subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True, env={}, cwd="/"
+    )
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:

@@ -67,7 +67,7 @@ class Buckets:
             try:
                 self._folder.bucket(name).mkdir()
             except FileExistsError as error:
-                raise conflict(f"Your previous request to create the named bucket succeeded and you own it: {name}") from error
+                raise conflict(f"You already own this bucket; choose another name: {name}") from error
             self._folder.records.write_bucket(name, bucket.record)
         return bucket
 
@@ -76,12 +76,13 @@ class Buckets:
         with self._lock:
             bucket = self.get(name)
             conditions.check(bucket.version)
-            return self._replace(bucket, fields=merged(bucket.record.fields, fields))
+            return self._replace(bucket, replace(bucket.record, fields=merged(bucket.record.fields, fields)))
 
     def set_policy(self, name: str, policy: Mapping[str, object]) -> Bucket:
         """Replaces the bucket's IAM policy."""
         with self._lock:
-            return self._replace(self.get(name), policy=policy)
+            bucket = self.get(name)
+            return self._replace(bucket, replace(bucket.record, policy=policy))
 
     def delete(self, name: str, *, conditions: Conditions = NONE) -> None:
         """Removes a bucket.
@@ -110,15 +111,10 @@ class Buckets:
         changed = found.st_mtime_ns
         return BucketRecord(project=self._project, created_ns=changed, updated_ns=changed, fields={})
 
-    def _replace(self, bucket: Bucket, **changes: Mapping[str, object]) -> Bucket:
-        record = replace(
-            bucket.record,
-            metageneration=bucket.record.metageneration + 1,
-            updated_ns=time.time_ns(),
-            **changes,  # type: ignore[arg-type] - both fields that are changed are mappings
-        )
-        self._folder.records.write_bucket(bucket.name, record)
-        return replace(bucket, record=record)
+    def _replace(self, bucket: Bucket, record: BucketRecord) -> Bucket:
+        counted = replace(record, metageneration=record.metageneration + 1, updated_ns=time.time_ns())
+        self._folder.records.write_bucket(bucket.name, counted)
+        return replace(bucket, record=counted)
 
 
 def merged(fields: Mapping[str, object], changes: Mapping[str, object]) -> Mapping[str, object]:

@@ -59,9 +59,7 @@ class Conditions:
         }
 
     def _differs(self, found: Version) -> bool:
-        return (
-            self.generation_not_match != found.generation and self.metageneration_not_match != found.metageneration
-        )
+        return self.generation_not_match != found.generation and self.metageneration_not_match != found.metageneration
 
     def __str__(self) -> str:
         """The conditions as messages show them."""

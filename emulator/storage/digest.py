@@ -24,16 +24,16 @@ class Digest:
 
     def __init__(self) -> None:
         self._md5 = hashlib.md5(usedforsecurity=False)
-        self._crc32c = google_crc32c.Checksum()
+        self._crc32c = 0
 
     def update(self, block: bytes) -> None:
         """Takes the next block."""
         self._md5.update(block)
-        self._crc32c.update(block)
+        self._crc32c = google_crc32c.extend(self._crc32c, block)
 
     def checksums(self) -> Checksums:
         """The checksums of what came so far."""
-        return Checksums(md5=_base64(self._md5.digest()), crc32c=_base64(self._crc32c.digest()))
+        return Checksums(md5=_base64(self._md5.digest()), crc32c=_base64(self._crc32c.to_bytes(4, "big")))
 
 
 def _base64(value: bytes) -> str:

@@ -92,20 +92,20 @@ def matcher(glob: str) -> Callable[[str], bool]:
     return lambda name: pattern.fullmatch(name) is not None
 
 
-_TOKEN = re.compile(r"\*\*/|\*\*|\*|\?|\[!?[^]]+\]|[{},]|.", re.DOTALL)
+_PART = re.compile(r"\*\*/|\*\*|\*|\?|\[!?[^]]+\]|[{},]|.", re.DOTALL)
 _FIXED = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]", "{": "(?:", "}": ")"}
 
 
 def _translate(glob: str) -> Iterator[str]:
     depth = 0
-    for token in _TOKEN.findall(glob):
-        depth += {"{": 1, "}": -1}.get(token, 0)
-        if token == "," and depth:
+    for part in _PART.findall(glob):
+        depth += {"{": 1, "}": -1}.get(part, 0)
+        if part == "," and depth:
             yield "|"
-        elif token.startswith("[") and len(token) > 1:
-            yield "[" + token[1:-1].replace("\\", r"\\").replace("!", "^", token.startswith("[!")) + "]"
+        elif part.startswith("[") and len(part) > 1:
+            yield "[" + part[1:-1].replace("\\", r"\\").replace("!", "^", part.startswith("[!")) + "]"
         else:
-            yield _FIXED.get(token) or re.escape(token)
+            yield _FIXED.get(part) or re.escape(part)
 
 
 def _wanted(names: Iterable[str], query: Query) -> Iterator[str]:

@@ -44,14 +44,11 @@ def can_be_a_folder(prefix: str) -> bool:
 
 
 def _problem(name: str) -> str:
-    try:
-        parts = [part.encode() for part in name.split("/")]
-    except UnicodeEncodeError:
-        return "wanted UTF-8"
+    parts = [part.encode(errors="replace") for part in name.split("/")]
     if not 0 < sum(map(len, parts)) + len(parts) - 1 <= _LONGEST_NAME:
         return f"wanted 1 to {_LONGEST_NAME} bytes"
-    if re.search(r"[\0\r\n]", name):
-        return "wanted no line break and no NUL in it"
+    if re.search(r"[\0\r\n\ud800-\udfff]", name):
+        return "wanted UTF-8 with no line break and no NUL in it"
     if not all(parts):
         return "objects are files here, so no slash can stand at either end, nor beside another one"
     if {b".", b".."} & set(parts):

@@ -62,7 +62,7 @@ class Objects:
         """An object and its content, which stay what they are here even when the object is replaced meanwhile."""
         path = self._existing(ref)
         with _open(path, ref) as file:
-            found = os.stat(file.fileno())
+            found = os.fstat(file.fileno())
             entry = Entry(ref.bucket, ref.name, self._record(ref, path, file, found))
             if ref.generation not in {None, entry.record.generation}:
                 raise object_not_found(ref.bucket, f"{ref.name}#{ref.generation}")
@@ -77,7 +77,7 @@ class Objects:
         with self.open(ref) as (entry, _):
             return entry
 
-    def list(self, bucket: str, names: Iterable[str]) -> list[Entry]:
+    def get_all(self, bucket: str, names: Iterable[str]) -> list[Entry]:
         """Those of the named objects that are still there."""
         found = []
         for name in names:
@@ -226,7 +226,7 @@ def blocks(file: BinaryIO, size: int) -> Iterator[bytes]:
 
 def _open(path: Path, ref: Ref) -> BinaryIO:
     try:
-        return os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb", buffering=0)  # type: ignore[return-value]
+        return os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb")
     except FileNotFoundError as error:
         raise object_not_found(ref.bucket, ref.name) from error
 

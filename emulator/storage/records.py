@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from os import stat_result
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from emulator.storage.digest import Checksums
@@ -83,7 +84,8 @@ class Records:
         content = _read(self._object(bucket, name))
         if content is None:
             return None
-        return ObjectRecord(**{**content, "checksums": Checksums(**content["checksums"])})
+        checksums = Checksums(**content.pop("checksums"))
+        return ObjectRecord(checksums=checksums, **content)
 
     def write_object(self, bucket: str, name: str, record: ObjectRecord) -> None:
         """Puts a record in the place of the one there was."""
@@ -116,7 +118,7 @@ class Records:
         return self._folder / f"{bucket}.bucket.json"
 
 
-def _read(path: Path) -> dict[str, object] | None:
+def _read(path: Path) -> Any:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -4,7 +4,7 @@ Source: https://docs.cloud.google.com/storage/docs/json_api/v1/objects#resource 
 """
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote
@@ -19,8 +19,8 @@ _TEXTS = frozenset({"cacheControl", "contentDisposition", "contentLanguage", "co
 _CHECKED_ELSEWHERE = frozenset({"bucket", "crc32c", "md5Hash", "metadata", "name"})
 # Clients send back the resource that they were sent; these fields in it are the service's own.
 _SERVICES_OWN = frozenset(
-    """componentCount etag generation id kind mediaLink metageneration owner selfLink size timeCreated timeFinalized
-    timeStorageClassUpdated updated""".split()
+    {"componentCount", "etag", "generation", "id", "kind", "mediaLink", "metageneration", "owner", "selfLink", "size"}
+    | {"timeCreated", "timeFinalized", "timeStorageClassUpdated", "updated"}
 )
 _OF_BUCKETS = frozenset({"iamConfiguration", "labels", "location", "name", "storageClass"})
 
@@ -117,7 +117,9 @@ def labels_of(body: Mapping[str, object], *, default_type: str = "") -> Labels:
 def changed_labels(labels: Labels, body: Mapping[str, object]) -> Labels:
     """The labels after a patch: null removes a field, and a key of the metadata."""
     for name in body.keys() - _TEXTS - _CHECKED_ELSEWHERE - _SERVICES_OWN:
-        raise unimplemented(f"field {name!r} of an object")
+        # A client may say of a field that there is nothing in it.
+        if body[name] is not None:
+            raise unimplemented(f"field {name!r} of an object")
     attributes = _patched(labels.attributes, {name: body[name] for name in body.keys() & _TEXTS})
     changes = body.get("metadata", {})
     if changes is None:
@@ -143,8 +145,8 @@ def bucket_fields_of(body: Mapping[str, object]) -> Mapping[str, object]:
 def expected_checksums(body: Mapping[str, object], header: str) -> Mapping[str, str]:
     """The checksums that the sent content must have: those of the resource, and of the `X-Goog-Hash` header."""
     named = {"md5": body.get("md5Hash"), "crc32c": body.get("crc32c")}
-    parts: Sequence[Sequence[str]] = [part.strip().partition("=")[::2] for part in header.split(",") if part.strip()]
-    return {name: str(value) for name, value in named.items() if value} | {name: value for name, value in parts}
+    sent = dict(part.strip().split("=", 1) for part in header.split(",") if "=" in part)
+    return {name: str(value) for name, value in named.items() if value} | sent
 
 
 def _patched(old: Mapping[str, str], changes: Mapping[str, object]) -> Mapping[str, str]:

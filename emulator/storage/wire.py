@@ -12,7 +12,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from emulator.storage.buckets import Buckets
+from emulator.storage.conditions import number_of
 from emulator.storage.errors import StorageError, invalid, unimplemented
+from emulator.storage.folder import Folder
 from emulator.storage.objects import Objects, Ref
 from emulator.storage.resources import Site
 from emulator.storage.sessions import Sessions
@@ -32,6 +34,7 @@ _REQUEST_LIMIT = 4 << 20
 class Service:
     """What the handlers work on."""
 
+    folder: Folder
     objects: Objects
     buckets: Buckets
     sessions: Sessions
@@ -65,7 +68,11 @@ class Call:
     def ref(self) -> Ref:
         """The object that the path names, at the generation that the query names."""
         generation = self.query.get("generation")
-        return Ref(self.path["bucket"], self.path["object"], None if generation is None else _number(generation))
+        return Ref(
+            self.path["bucket"],
+            self.path["object"],
+            None if generation is None else number_of("generation", generation),
+        )
 
     async def body(self) -> Mapping[str, object]:
         """The body as a JSON object; an empty one if there is no body.
@@ -153,9 +160,3 @@ def parse_object(content: bytes) -> Mapping[str, object]:
     if not isinstance(parsed, dict):
         raise invalid(f"Parse Error: wanted a JSON object, got {type(parsed).__name__}")
     return parsed
-
-
-def _number(text: str) -> int:
-    if not (text.isascii() and text.isdecimal()):
-        raise invalid(f"Invalid generation: wanted a number, got {text!r}")
-    return int(text)

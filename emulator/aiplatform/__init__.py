@@ -1,0 +1,1 @@
+"""Vertex AI over REST: its routes and types are those of the installed SDK."""

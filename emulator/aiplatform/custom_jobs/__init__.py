@@ -1,0 +1,1 @@
+"""Vertex AI's custom jobs, on this machine."""

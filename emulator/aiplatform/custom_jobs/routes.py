@@ -1,0 +1,103 @@
+"""JobService's custom jobs: create, look up, list, cancel, delete."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+
+from google.protobuf import empty_pb2
+
+from emulator.aiplatform import wire
+from emulator.aiplatform.context import TYPES, Collection, Context, stamp
+from emulator.aiplatform.custom_jobs import resource
+from emulator.aiplatform.custom_jobs.runner import Ended, Runner
+from emulator.aiplatform.errors import NUMBERS, precondition
+from emulator.aiplatform.filters import matching
+from emulator.aiplatform.methods import Message, message_class
+from emulator.aiplatform.states import set_state, state_name
+
+log = logging.getLogger(__name__)
+_KIND = f"{TYPES}.custom_job:CustomJob"
+_GOING_ON = ("JOB_STATE_QUEUED", "JOB_STATE_PENDING", "JOB_STATE_RUNNING", "JOB_STATE_CANCELLING")
+
+
+class CustomJobRoutes:
+    """The methods of JobService for custom jobs that the emulator has."""
+
+    def __init__(self, context: Context) -> None:
+        """Jobs that ran when the emulator was killed are dead, so they have failed."""
+        self._context = context
+        self._jobs = Collection(context, _KIND)
+        self._runners: dict[str, Runner] = {}
+        for job in self._jobs.all():
+            if state_name(job) in _GOING_ON:
+                self._end(job, Ended("JOB_STATE_FAILED", "the emulator was stopped while the job ran"))
+
+    def routes(self) -> Mapping[str, Callable[[Message], Message]]:
+        """Handlers by method."""
+        return {
+            "CreateCustomJob": self.create,
+            "GetCustomJob": lambda request: self._jobs.get(request.name),
+            "ListCustomJobs": self.list,
+            "CancelCustomJob": self.cancel,
+            "DeleteCustomJob": self.delete,
+        }
+
+    def stop(self) -> None:
+        """Cancels every job that runs."""
+        for runner in list(self._runners.values()):
+            runner.cancelled.set()
+
+    def create(self, request: Message) -> Message:
+        """A new job, which starts at once."""
+        resource.check(request.custom_job)
+        job = type(request.custom_job)()
+        job.CopyFrom(request.custom_job)
+        job.name = f"{request.parent}/customJobs/{self._context.store.next_number()}"
+        set_state(job, "JOB_STATE_PENDING")
+        stamp(job, self._context, "create_time", "update_time")
+        self._jobs.put(job.name, job)
+        runner = self._runners[job.name] = Runner(self._context, job)
+        threading.Thread(target=self._run, args=(runner,), name=job.name, daemon=True).start()
+        return job
+
+    def list(self, request: Message) -> Message:
+        """The jobs of a location."""
+        wire.only(request, ("parent", "filter", "page_size", "read_mask"), "ListCustomJobsRequest")
+        response = message_class(f"{TYPES}.job_service:ListCustomJobsResponse")()
+        response.custom_jobs.extend(matching(self._jobs.all(f"{request.parent}/customJobs/"), request.filter))
+        return response
+
+    def cancel(self, request: Message) -> Message:
+        """Asks a job to end; a job that has ended stays as it is."""
+        self._jobs.get(request.name)
+        if runner := self._runners.get(request.name):
+            runner.cancelled.set()
+        return empty_pb2.Empty()
+
+    def delete(self, request: Message) -> Message:
+        """Takes away a job that has ended."""
+        if state_name(self._jobs.get(request.name)) in _GOING_ON:
+            raise precondition(f"{request.name} still runs; cancel it first")
+        self._jobs.delete(request.name)
+        return empty_pb2.Empty()
+
+    def _run(self, runner: Runner) -> None:
+        job = self._jobs.get(runner.job.name)
+        set_state(job, "JOB_STATE_RUNNING")
+        stamp(job, self._context, "start_time", "update_time")
+        self._jobs.put(job.name, job)
+        try:
+            ended = runner.run()
+        except Exception as error:
+            log.exception("%s", job.name)
+            ended = Ended("JOB_STATE_FAILED", f"{type(error).__name__}: {error}")
+        self._end(job, ended)
+        self._runners.pop(job.name, None)
+
+    def _end(self, job: Message, ended: Ended) -> None:
+        set_state(job, ended.state)
+        if ended.message:
+            job.error.code = NUMBERS["CANCELLED" if ended.state == "JOB_STATE_CANCELLED" else "INTERNAL"]
+            job.error.message = ended.message
+        stamp(job, self._context, "end_time", "update_time")
+        self._jobs.put(job.name, job)

@@ -1,0 +1,1 @@
+"""Vertex AI's endpoints, on this machine."""

@@ -1,0 +1,106 @@
+"""The rules of endpoints: what may be deployed, and where traffic goes.
+
+Source: endpoint_service.proto, machine_resources.proto; Vertex AI, "Deploy a model to an endpoint".
+"""
+
+import re
+from collections.abc import Mapping
+
+from emulator.aiplatform import wire
+from emulator.aiplatform.errors import invalid, precondition
+from emulator.aiplatform.machines import check_machine
+from emulator.aiplatform.methods import Message
+
+FIELDS = ("name", "display_name", "description", "labels", "traffic_split", "predict_request_response_logging_config")
+DEPLOYED_FIELDS = ("id", "model", "display_name", "dedicated_resources", "service_account", "enable_access_logging")
+METRICS = frozenset(
+    f"aiplatform.googleapis.com/prediction/online/{name}"
+    for name in ("cpu/utilization", "accelerator/duty_cycle", "request_count")
+)
+THIS_MODEL = "0"
+"""Key of a traffic split that stands for the model being deployed."""
+_ID = re.compile(r"^(?:[1-9][0-9]{0,8}|[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?)$")
+_ALL = 100
+
+
+def check_id(endpoint_id: str) -> None:
+    """Nothing, when an endpoint id is one.
+
+    Raises:
+        ApiError: It is not.
+    """
+    if not _ID.match(endpoint_id):
+        raise invalid(f"endpoint_id {endpoint_id!r} must match {_ID.pattern}")
+
+
+def check_deployment(deployed: Message) -> None:
+    """Nothing, when Vertex AI would deploy a model like this.
+
+    Raises:
+        ApiError: It would not.
+    """
+    wire.only(deployed, DEPLOYED_FIELDS, "deployed_model")
+    resources = deployed.dedicated_resources
+    known = ("machine_spec", "min_replica_count", "max_replica_count", "autoscaling_metric_specs")
+    wire.only(resources, known, "dedicated_resources")
+    check_machine(resources.machine_spec, "dedicated_resources.machine_spec")
+    check_scaling(resources)
+
+
+def check_scaling(resources: Message) -> None:
+    """Nothing, when replica counts and targets are ones.
+
+    Raises:
+        ApiError: They are not.
+    """
+    if resources.min_replica_count < 1:
+        raise invalid("dedicated_resources.min_replica_count must be at least 1")
+    if resources.max_replica_count and resources.max_replica_count < resources.min_replica_count:
+        raise invalid("dedicated_resources.max_replica_count must not be below min_replica_count")
+    for spec in resources.autoscaling_metric_specs:
+        if spec.metric_name not in METRICS:
+            raise invalid(f"unknown autoscaling metric {spec.metric_name!r}; known are {sorted(METRICS)}")
+        if spec.metric_name.endswith(("utilization", "duty_cycle")) and not 1 <= spec.target <= _ALL:
+            raise invalid(f"the target of {spec.metric_name} must be 1 to 100, got {spec.target}")
+
+
+def check_split(split: Mapping[str, int], endpoint: Message, *extra: str) -> None:
+    """Nothing, when a traffic split names deployed models of the endpoint and adds up to 100, or is empty.
+
+    Raises:
+        ApiError: Not so.
+    """
+    known = {model.id for model in endpoint.deployed_models} | set(extra)
+    if unknown := sorted(set(split) - known):
+        raise invalid(f"traffic_split names {unknown}, which are not deployed on {endpoint.name}")
+    if split and sum(split.values()) != _ALL:
+        raise invalid(f"traffic_split must add up to 100, got {sum(split.values())}")
+
+
+def with_split(endpoint: Message, split: Mapping[str, int], deployed_id: str) -> None:
+    """Writes the split of a deployment: an empty one leaves the traffic where it is."""
+    if split:
+        endpoint.traffic_split.clear()
+        renamed = {deployed_id if key == THIS_MODEL else key: share for key, share in split.items()}
+        endpoint.traffic_split.update({key: share for key, share in renamed.items() if share})
+
+
+def without(endpoint: Message, deployed_id: str, split: Mapping[str, int]) -> None:
+    """Takes a deployed model off an endpoint.
+
+    Raises:
+        ApiError: It is not there, or has traffic that the new split does not give to others.
+    """
+    remaining = [model for model in endpoint.deployed_models if model.id != deployed_id]
+    if len(remaining) == len(endpoint.deployed_models):
+        raise invalid(f"{deployed_id} is not deployed on {endpoint.name}")
+    if split:
+        check_split(split, endpoint)
+        endpoint.traffic_split.clear()
+        endpoint.traffic_split.update(dict(split))
+    # The last model takes its traffic with it.
+    if remaining and endpoint.traffic_split.get(deployed_id):
+        raise precondition(f"{deployed_id} still has traffic; give a traffic_split that moves it")
+    endpoint.traffic_split.pop(deployed_id, None)
+    del endpoint.deployed_models[:]
+    endpoint.deployed_models.extend(remaining)

@@ -1,0 +1,228 @@
+"""EndpointService and PredictionService: endpoints, what is deployed on them, and predictions."""
+
+import json
+import logging
+import random
+import threading
+from collections.abc import Callable, Mapping
+
+from google.api import httpbody_pb2
+from google.protobuf import empty_pb2, json_format
+
+from emulator.aiplatform import wire
+from emulator.aiplatform.context import TYPES, Collection, Context, stamp
+from emulator.aiplatform.deployed import ENDPOINT
+from emulator.aiplatform.endpoints import resource
+from emulator.aiplatform.endpoints.replicas import Answer, Replicas
+from emulator.aiplatform.errors import ApiError, exists, invalid, precondition
+from emulator.aiplatform.filters import matching
+from emulator.aiplatform.methods import Message, message_class
+from emulator.aiplatform.models.resource import Models
+from emulator.aiplatform.operations import Work
+
+log = logging.getLogger(__name__)
+_SERVICE = f"{TYPES}.endpoint_service"
+_CHANGEABLE = ("display_name", "description", "labels", "traffic_split")
+_JSON = "application/json"
+_CLIENT_ERRORS = range(400, 500)
+
+
+class EndpointRoutes:
+    """The methods of EndpointService and PredictionService that the emulator has."""
+
+    def __init__(self, context: Context) -> None:
+        """Starts the containers of what was deployed before a restart again, in the background."""
+        self._context = context
+        self._endpoints = Collection(context, ENDPOINT)
+        self._models = Models(context)
+        self._replicas = Replicas(context)
+        self._random = random.Random()  # noqa: S311 - shares traffic, keeps no secret
+        for endpoint in self._endpoints.all():
+            for deployed in endpoint.deployed_models:
+                threading.Thread(target=self._restart, args=(endpoint.name, deployed), daemon=True).start()
+
+    def routes(self) -> Mapping[str, Callable[[Message], Message | Work]]:
+        """Handlers by method."""
+        return {
+            "CreateEndpoint": self.create,
+            "GetEndpoint": lambda request: self._endpoints.get(request.name),
+            "ListEndpoints": self.list,
+            "UpdateEndpoint": self.update,
+            "DeleteEndpoint": self.delete,
+            "DeployModel": self.deploy,
+            "UndeployModel": self.undeploy,
+            "MutateDeployedModel": self.mutate,
+            "Predict": self.predict,
+            "RawPredict": self.raw_predict,
+        }
+
+    def stop(self) -> None:
+        """Ends the containers; what is deployed stays so, and comes back with the next start."""
+        self._replicas.stop_all()
+
+    def create(self, request: Message) -> Message:
+        """A new endpoint with nothing on it."""
+        wire.only(request, ("parent", "endpoint", "endpoint_id"), "CreateEndpointRequest")
+        wire.only(request.endpoint, resource.FIELDS, "endpoint")
+        if not request.endpoint.display_name:
+            raise invalid("endpoint.display_name is required")
+        endpoint_id = request.endpoint_id or self._context.store.next_number()
+        if request.endpoint_id:
+            resource.check_id(endpoint_id)
+        name = f"{request.parent}/endpoints/{endpoint_id}"
+        with self._context.lock:
+            if self._endpoints.find(name) is not None:
+                raise exists(name)
+            endpoint = type(request.endpoint)()
+            endpoint.CopyFrom(request.endpoint)
+            endpoint.name = name
+            stamp(endpoint, self._context, "create_time", "update_time")
+            self._endpoints.put(name, endpoint)
+        return endpoint
+
+    def list(self, request: Message) -> Message:
+        """The endpoints of a location."""
+        wire.only(request, ("parent", "filter", "page_size", "order_by", "read_mask"), "ListEndpointsRequest")
+        response = message_class(f"{_SERVICE}:ListEndpointsResponse")()
+        response.endpoints.extend(matching(self._endpoints.all(f"{request.parent}/endpoints/"), request.filter))
+        return response
+
+    def update(self, request: Message) -> Message:
+        """An endpoint with other names, labels or traffic."""
+        with self._context.lock:
+            endpoint = self._endpoints.get(request.endpoint.name)
+            paths = list(request.update_mask.paths)
+            if unknown := sorted(set(paths) - set(_CHANGEABLE)):
+                raise invalid(f"the update mask names {unknown}; it can name {list(_CHANGEABLE)}")
+            if "traffic_split" in paths:
+                resource.check_split(request.endpoint.traffic_split, endpoint)
+            for path in paths:
+                endpoint.ClearField(path)
+            wanted = type(endpoint)()
+            request.update_mask.MergeMessage(request.endpoint, wanted)
+            endpoint.MergeFrom(wanted)
+            return self._keep(endpoint)
+
+    def delete(self, request: Message) -> Message:
+        """Takes away an endpoint with nothing on it."""
+        with self._context.lock:
+            if self._endpoints.get(request.name).deployed_models:
+                raise precondition(f"{request.name} still has deployed models; undeploy them first")
+            self._endpoints.delete(request.name)
+        return empty_pb2.Empty()
+
+    def deploy(self, request: Message) -> Work:
+        """A model's containers, started; then the model on the endpoint with the traffic that is asked for."""
+        wire.only(request, ("endpoint", "deployed_model", "traffic_split"), "DeployModelRequest")
+        resource.check_deployment(request.deployed_model)
+        endpoint, model = self._endpoints.get(request.endpoint), self._models.get(request.deployed_model.model)
+        resource.check_split(request.traffic_split, endpoint, resource.THIS_MODEL)
+        deployed = type(request.deployed_model)()
+        deployed.CopyFrom(request.deployed_model)
+        deployed.id = deployed.id or self._context.store.next_number()
+        deployed.model, deployed.model_version_id = f"{model.name}@{model.version_id}", model.version_id
+        resources = deployed.dedicated_resources
+        resources.max_replica_count = resources.max_replica_count or resources.min_replica_count
+        stamp(deployed, self._context, "create_time")
+        split = dict(request.traffic_split)
+
+        def work() -> Message:
+            self._replicas.start(endpoint.name, deployed, model)
+            with self._context.lock:
+                now = self._endpoints.get(endpoint.name)
+                now.deployed_models.append(deployed)
+                resource.with_split(now, split, deployed.id)
+                self._keep(now)
+            response = message_class(f"{_SERVICE}:DeployModelResponse")()
+            response.deployed_model.CopyFrom(deployed)
+            return response
+
+        return Work(work)
+
+    def undeploy(self, request: Message) -> Message:
+        """A model off an endpoint, and its containers ended."""
+        with self._context.lock:
+            endpoint = self._endpoints.get(request.endpoint)
+            resource.without(endpoint, request.deployed_model_id, request.traffic_split)
+            self._keep(endpoint)
+        self._replicas.stop(request.deployed_model_id)
+        return message_class(f"{_SERVICE}:UndeployModelResponse")()
+
+    def mutate(self, request: Message) -> Message:
+        """A deployed model with other replica counts or targets. The replicas that run stay as many."""
+        with self._context.lock:
+            endpoint = self._endpoints.get(request.endpoint)
+            found = [model for model in endpoint.deployed_models if model.id == request.deployed_model.id]
+            if not found:
+                raise invalid(f"{request.deployed_model.id} is not deployed on {request.endpoint}")
+            resources, asked = found[0].dedicated_resources, request.deployed_model.dedicated_resources
+            resource.check_scaling(asked)
+            resources.min_replica_count = asked.min_replica_count
+            resources.max_replica_count = asked.max_replica_count or asked.min_replica_count
+            del resources.autoscaling_metric_specs[:]
+            resources.autoscaling_metric_specs.extend(asked.autoscaling_metric_specs)
+            self._keep(endpoint)
+        response = message_class(f"{_SERVICE}:MutateDeployedModelResponse")()
+        response.deployed_model.CopyFrom(found[0])
+        return response
+
+    def predict(self, request: Message) -> Message:
+        """The predictions of the model that the traffic split chooses."""
+        wire.only(request, ("endpoint", "instances", "parameters"), "PredictRequest")
+        deployed = self._chosen(request.endpoint)
+        body = json_format.MessageToDict(request)
+        content = {"instances": body.get("instances", [])}
+        if "parameters" in body:
+            content["parameters"] = body["parameters"]
+        answer = _checked(self._replicas.predict(deployed.id, json.dumps(content).encode(), _JSON))
+        model = self._models.get(deployed.model)
+        known = {
+            "deployedModelId": deployed.id,
+            "model": model.name,
+            "modelVersionId": model.version_id,
+            "modelDisplayName": model.display_name,
+        }
+        response = message_class(f"{TYPES}.prediction_service:PredictResponse")()
+        return json_format.ParseDict({"predictions": _predictions(answer), **known}, response)
+
+    def raw_predict(self, request: Message) -> Message:
+        """What the container answers to a body, untouched."""
+        deployed = self._chosen(request.endpoint)
+        answer = _checked(
+            self._replicas.predict(deployed.id, request.http_body.data, request.http_body.content_type or _JSON)
+        )
+        return httpbody_pb2.HttpBody(content_type=answer.content_type, data=answer.body)
+
+    def _chosen(self, name: str) -> Message:
+        endpoint = self._endpoints.get(name)
+        shares = dict(endpoint.traffic_split)
+        if not shares:
+            raise precondition(f"{name} has no deployed model with traffic")
+        deployed_id = self._random.choices(list(shares), list(shares.values()))[0]
+        return next(model for model in endpoint.deployed_models if model.id == deployed_id)
+
+    def _keep(self, endpoint: Message) -> Message:
+        stamp(endpoint, self._context, "update_time")
+        self._endpoints.put(endpoint.name, endpoint)
+        return endpoint
+
+    def _restart(self, endpoint: str, deployed: Message) -> None:
+        try:
+            self._replicas.start(endpoint, deployed, self._models.get(deployed.model))
+        except Exception:
+            log.exception("%s does not come up again", deployed.id)
+
+
+def _checked(answer: Answer) -> Answer:
+    if answer.status in _CLIENT_ERRORS:
+        raise invalid(answer.body.decode(errors="replace"))
+    if answer.status != 200:
+        raise ApiError("INTERNAL", f"the container answers {answer.status}: {answer.body.decode(errors='replace')}")
+    return answer
+
+
+def _predictions(answer: Answer) -> object:
+    try:
+        return json.loads(answer.body)["predictions"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ApiError("INTERNAL", 'the container does not answer with {"predictions": [...]}') from error

@@ -1,0 +1,142 @@
+"""The rules of the Model Registry: versions, aliases, and which of them is the default."""
+
+import re
+from collections.abc import Sequence
+
+from emulator.aiplatform import wire
+from emulator.aiplatform.context import TYPES, Collection, Context
+from emulator.aiplatform.errors import ApiError, invalid, not_found
+from emulator.aiplatform.methods import Message
+
+KIND = f"{TYPES}.model:Model"
+DEFAULT = "default"
+FIELDS = (
+    "display_name",
+    "description",
+    "version_description",
+    "artifact_uri",
+    "container_spec",
+    "labels",
+    "version_aliases",
+    "metadata",
+)
+CONTAINER_FIELDS = (
+    "image_uri",
+    "command",
+    "args",
+    "env",
+    "ports",
+    "predict_route",
+    "health_route",
+    "deployment_timeout",
+)
+_ID = re.compile(r"^[a-z_][a-z0-9_-]{0,62}$")
+_ALIAS = re.compile(r"^[a-z][a-zA-Z0-9-]{0,126}[a-z0-9]$")
+_DEDICATED = 1
+"""DeploymentResourcesType.DEDICATED_RESOURCES: without it the SDK drops the autoscaling arguments."""
+
+
+class Models:
+    """All models, each version kept as the model that the API shows for it."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._versions = Collection(context, KIND)
+
+    def versions(self, name: str) -> list[Message]:
+        """The versions of a model, in the order in which they were made; empty where there is no such model."""
+        return sorted(self._versions.all(f"{name}@"), key=lambda model: int(model.version_id))
+
+    def get(self, name: str) -> Message:
+        """The version that `model`, `model@version` or `model@alias` names.
+
+        Raises:
+            ApiError: There is none.
+        """
+        base, _, wanted = name.partition("@")
+        for model in self.versions(base):
+            if (wanted or DEFAULT) in {model.version_id, *model.version_aliases}:
+                return model
+        raise not_found(name)
+
+    def latest(self, prefix: str) -> list[Message]:
+        """The default version of every model of a location."""
+        return [model for model in self._versions.all(prefix) if DEFAULT in model.version_aliases]
+
+    def put(self, model: Message) -> None:
+        """Keeps a version."""
+        model.update_time.FromDatetime(self._context.clock.now())
+        self._versions.put(f"{model.name}@{model.version_id}", model)
+
+    def delete(self, model: Message) -> None:
+        """Takes a version away."""
+        self._versions.delete(f"{model.name}@{model.version_id}")
+
+    def add(self, name: str, wanted: Message) -> Message:
+        """The wanted model as the next version under a name. The first version is the default, whatever it asks."""
+        check(wanted, self._context)
+        earlier = self.versions(name)
+        model = type(wanted)()
+        model.CopyFrom(wanted)
+        model.name = name
+        model.version_id = str(int(earlier[-1].version_id) + 1 if earlier else 1)
+        for field in ("create_time", "version_create_time", "version_update_time"):
+            getattr(model, field).FromDatetime(self._context.clock.now())
+        model.supported_deployment_resources_types.append(_DEDICATED)
+        aliases = list(dict.fromkeys([*wanted.version_aliases, *([] if earlier else [DEFAULT])]))
+        del model.version_aliases[:]
+        self.put(model)
+        return self.merge_aliases(model, aliases)
+
+    def merge_aliases(self, model: Message, aliases: Sequence[str]) -> Message:
+        """The version with aliases added, each taken from the version that had it; `-alias` takes one away.
+
+        Raises:
+            ApiError: An alias is not one, or the default would be nowhere.
+        """
+        for alias in aliases:
+            name = alias.removeprefix("-")
+            if not _ALIAS.match(name):
+                raise invalid(f"version alias {name!r} must match {_ALIAS.pattern}")
+            if alias == f"-{DEFAULT}":
+                raise invalid("the default alias is moved by giving it to another version, not taken away")
+            for other in self.versions(model.name):
+                if name in other.version_aliases:
+                    other.version_aliases.remove(name)
+                    self.put(other)
+        model = self.get(f"{model.name}@{model.version_id}") if aliases else model
+        model.version_aliases.extend(alias for alias in aliases if not alias.startswith("-"))
+        self.put(model)
+        return model
+
+
+def check(model: Message, context: Context) -> None:
+    """Nothing, when Vertex AI would take the model.
+
+    Raises:
+        ApiError: It would not, or the emulator cannot serve it.
+    """
+    wire.only(model, FIELDS, "model")
+    wire.only(model.container_spec, CONTAINER_FIELDS, "model.container_spec")
+    if not model.display_name:
+        raise invalid("model.display_name is required")
+    if not model.container_spec.image_uri:
+        raise invalid("model.container_spec.image_uri is required")
+    if model.artifact_uri:
+        if not model.artifact_uri.startswith("gs://"):
+            raise invalid(f"model.artifact_uri must be a gs:// URI, got {model.artifact_uri!r}")
+        if not context.object_path(model.artifact_uri).exists():
+            raise ApiError("FAILED_PRECONDITION", f"there is nothing at {model.artifact_uri}")
+    for variable in model.container_spec.env:
+        if variable.name.startswith("AIP_"):
+            raise invalid(f"the variable {variable.name} is Vertex AI's own")
+
+
+def check_id(model_id: str) -> None:
+    """Nothing, when a model id is one.
+
+    Raises:
+        ApiError: It is not.
+    """
+    if not _ID.match(model_id):
+        raise invalid(f"model_id {model_id!r} must match {_ID.pattern}")

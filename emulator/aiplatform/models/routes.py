@@ -1,0 +1,124 @@
+"""ModelService: upload, look up, list, label, alias and delete."""
+
+from collections.abc import Callable, Mapping
+
+from google.protobuf import empty_pb2
+
+from emulator.aiplatform import wire
+from emulator.aiplatform.context import TYPES, Context
+from emulator.aiplatform.deployed import deployments_of
+from emulator.aiplatform.errors import exists, not_found, precondition
+from emulator.aiplatform.filters import matching
+from emulator.aiplatform.methods import Message, message_class
+from emulator.aiplatform.models.resource import DEFAULT, Models, check_id
+
+_CHANGEABLE = ("display_name", "description", "version_description", "labels")
+
+
+class ModelRoutes:
+    """The methods of ModelService that the emulator has."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._models = Models(context)
+
+    def routes(self) -> Mapping[str, Callable[[Message], Message]]:
+        """Handlers by method."""
+        return {
+            "UploadModel": self.upload,
+            "GetModel": self.get,
+            "ListModels": self.list,
+            "ListModelVersions": self.list_versions,
+            "UpdateModel": self.update,
+            "MergeVersionAliases": self.merge_version_aliases,
+            "DeleteModelVersion": self.delete_version,
+            "DeleteModel": self.delete,
+        }
+
+    def upload(self, request: Message) -> Message:
+        """A new version under a parent model, or of a new one."""
+        wire.only(request, ("parent", "parent_model", "model_id", "model"), "UploadModelRequest")
+        with self._context.lock:
+            if request.parent_model and not self._models.versions(request.parent_model):
+                raise not_found(request.parent_model)
+            model_id = request.model_id or self._context.store.next_number()
+            if request.model_id:
+                check_id(model_id)
+            name = request.parent_model.partition("@")[0] or f"{request.parent}/models/{model_id}"
+            if not request.parent_model and self._models.versions(name):
+                raise exists(name)
+            model = self._models.add(name, request.model)
+        response = message_class(f"{TYPES}.model_service:UploadModelResponse")()
+        response.model, response.model_version_id = model.name, model.version_id
+        return response
+
+    def get(self, request: Message) -> Message:
+        """One version, with where it is deployed."""
+        return self._shown(self._models.get(request.name))
+
+    def list(self, request: Message) -> Message:
+        """The default version of every model."""
+        wire.only(request, ("parent", "filter", "page_size", "read_mask", "order_by"), "ListModelsRequest")
+        response = message_class(f"{TYPES}.model_service:ListModelsResponse")()
+        response.models.extend(matching(self._models.latest(f"{request.parent}/models/"), request.filter))
+        return response
+
+    def list_versions(self, request: Message) -> Message:
+        """Every version of a model, the oldest first."""
+        wire.only(request, ("name", "filter", "page_size", "order_by"), "ListModelVersionsRequest")
+        versions = self._models.versions(request.name.partition("@")[0])
+        if not versions:
+            raise not_found(request.name)
+        response = message_class(f"{TYPES}.model_service:ListModelVersionsResponse")()
+        response.models.extend(matching(versions, request.filter))
+        return response
+
+    def update(self, request: Message) -> Message:
+        """A version with other names, descriptions or labels."""
+        with self._context.lock:
+            model = self._models.get(request.model.name)
+            for path in request.update_mask.paths:
+                if path not in _CHANGEABLE:
+                    raise precondition(f"model.{path} cannot be changed")
+                model.ClearField(path)
+            wanted = type(model)()
+            request.update_mask.MergeMessage(request.model, wanted)
+            model.MergeFrom(wanted)
+            self._models.put(model)
+        return model
+
+    def merge_version_aliases(self, request: Message) -> Message:
+        """A version with aliases added or taken away."""
+        with self._context.lock:
+            return self._models.merge_aliases(self._models.get(request.name), list(request.version_aliases))
+
+    def delete_version(self, request: Message) -> Message:
+        """Takes away a version that is neither deployed nor the default."""
+        with self._context.lock:
+            model = self._models.get(request.name)
+            self._check_unused(model)
+            if DEFAULT in model.version_aliases:
+                raise precondition(f"{request.name} is the default version")
+            self._models.delete(model)
+        return empty_pb2.Empty()
+
+    def delete(self, request: Message) -> Message:
+        """Takes away a model none of whose versions is deployed."""
+        with self._context.lock:
+            versions = self._models.versions(request.name)
+            if not versions:
+                raise not_found(request.name)
+            for model in versions:
+                self._check_unused(model)
+            for model in versions:
+                self._models.delete(model)
+        return empty_pb2.Empty()
+
+    def _check_unused(self, model: Message) -> None:
+        if deployments_of(self._context, model):
+            raise precondition(f"{model.name}@{model.version_id} is deployed; undeploy it first")
+
+    def _shown(self, model: Message) -> Message:
+        for endpoint, deployed_id in deployments_of(self._context, model):
+            model.deployed_models.add(endpoint=endpoint, deployed_model_id=deployed_id)
+        return model

@@ -1,0 +1,1 @@
+"""Vertex AI's monitoring jobs, on this machine."""

@@ -1,0 +1,115 @@
+"""JobService's monitoring jobs: kept with the service's rules. The emulator does not compute skew or drift yet."""
+
+from collections.abc import Callable, Mapping
+
+from google.protobuf import empty_pb2
+
+from emulator.aiplatform import wire
+from emulator.aiplatform.context import TYPES, Collection, Context, stamp
+from emulator.aiplatform.deployed import ENDPOINT
+from emulator.aiplatform.errors import invalid, precondition
+from emulator.aiplatform.filters import matching
+from emulator.aiplatform.methods import Message, message_class
+from emulator.aiplatform.monitoring_jobs import resource
+from emulator.aiplatform.states import set_state
+
+_KIND = f"{TYPES}.model_deployment_monitoring_job:ModelDeploymentMonitoringJob"
+
+
+class MonitoringJobRoutes:
+    """The methods of JobService for monitoring jobs that the emulator has."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._jobs = Collection(context, _KIND)
+        self._endpoints = Collection(context, ENDPOINT)
+
+    def routes(self) -> Mapping[str, Callable[[Message], Message]]:
+        """Handlers by method."""
+        return {
+            "CreateModelDeploymentMonitoringJob": self.create,
+            "GetModelDeploymentMonitoringJob": lambda request: self._jobs.get(request.name),
+            "ListModelDeploymentMonitoringJobs": self.list,
+            "UpdateModelDeploymentMonitoringJob": self.update,
+            "DeleteModelDeploymentMonitoringJob": self.delete,
+            "PauseModelDeploymentMonitoringJob": self.pause,
+            "ResumeModelDeploymentMonitoringJob": self.resume,
+        }
+
+    def create(self, request: Message) -> Message:
+        """The job of an endpoint that has none."""
+        asked = request.model_deployment_monitoring_job
+        with self._context.lock:
+            endpoint = self._endpoints.get(asked.endpoint)
+            if endpoint.model_deployment_monitoring_job:
+                raise precondition(f"{endpoint.name} has {endpoint.model_deployment_monitoring_job} already")
+            resource.check(asked, endpoint)
+            job = type(asked)()
+            job.CopyFrom(asked)
+            number = self._context.store.next_number()
+            job.name = f"{request.parent}/modelDeploymentMonitoringJobs/{number}"
+            # Without a schema Vertex AI infers one from the first 1,000 predictions, and waits for them.
+            set_state(job, "JOB_STATE_RUNNING" if job.analysis_instance_schema_uri else "JOB_STATE_PENDING")
+            stamp(job, self._context, "create_time")
+            self._keep(job)
+            endpoint.model_deployment_monitoring_job = job.name
+            self._endpoints.put(endpoint.name, endpoint)
+        return job
+
+    def list(self, request: Message) -> Message:
+        """The monitoring jobs of a location."""
+        wire.only(request, ("parent", "filter", "page_size", "read_mask"), "ListModelDeploymentMonitoringJobsRequest")
+        response = message_class(f"{TYPES}.job_service:ListModelDeploymentMonitoringJobsResponse")()
+        found = self._jobs.all(f"{request.parent}/modelDeploymentMonitoringJobs/")
+        response.model_deployment_monitoring_jobs.extend(matching(found, request.filter))
+        return response
+
+    def update(self, request: Message) -> Message:
+        """The job with other objectives, schedule, sampling or alerts."""
+        asked, paths = request.model_deployment_monitoring_job, list(request.update_mask.paths)
+        if unknown := sorted(set(paths) - set(resource.CHANGEABLE)):
+            raise invalid(f"the update mask names {unknown}; it can name {list(resource.CHANGEABLE)}")
+        with self._context.lock:
+            job = self._jobs.get(asked.name)
+            for path in paths:
+                job.ClearField(path)
+            wanted = type(job)()
+            request.update_mask.MergeMessage(asked, wanted)
+            job.MergeFrom(wanted)
+            checked = type(job)()
+            checked.CopyFrom(job)
+            for field in ("state", "create_time", "update_time"):
+                checked.ClearField(field)
+            resource.check(checked, self._endpoints.get(job.endpoint))
+            self._keep(job)
+        return job
+
+    def delete(self, request: Message) -> Message:
+        """Takes the job off its endpoint."""
+        with self._context.lock:
+            job = self._jobs.get(request.name)
+            endpoint = self._endpoints.find(job.endpoint)
+            if endpoint is not None:
+                endpoint.model_deployment_monitoring_job = ""
+                self._endpoints.put(endpoint.name, endpoint)
+            self._jobs.delete(request.name)
+        return empty_pb2.Empty()
+
+    def pause(self, request: Message) -> Message:
+        """The job stops looking."""
+        return self._switch(request.name, "JOB_STATE_PAUSED")
+
+    def resume(self, request: Message) -> Message:
+        """The job looks again."""
+        return self._switch(request.name, "JOB_STATE_RUNNING")
+
+    def _switch(self, name: str, state: str) -> Message:
+        with self._context.lock:
+            job = self._jobs.get(name)
+            set_state(job, state)
+            self._keep(job)
+        return empty_pb2.Empty()
+
+    def _keep(self, job: Message) -> None:
+        stamp(job, self._context, "update_time")
+        self._jobs.put(job.name, job)

@@ -1,0 +1,1 @@
+"""Vertex AI's pipeline jobs, on this machine."""

@@ -1,0 +1,161 @@
+"""PipelineService: jobs are run by the emulator's own interpreter of compiled pipelines."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from google.protobuf import empty_pb2, json_format
+
+from emulator.aiplatform import wire
+from emulator.aiplatform.context import TYPES, Collection, Context, stamp
+from emulator.aiplatform.errors import NUMBERS, exists, invalid, precondition
+from emulator.aiplatform.filters import matching
+from emulator.aiplatform.methods import Message, message_class
+from emulator.aiplatform.pipeline_jobs import resource
+from emulator.aiplatform.states import set_state, state_name
+from emulator.runtime.cache import CachedExecutor
+from emulator.runtime.containers import ContainerExecutor
+from emulator.runtime.run import Run, Settings
+from emulator.runtime.tasks import FAILED, Json, TaskEvent
+
+log = logging.getLogger(__name__)
+_KIND = f"{TYPES}.pipeline_job:PipelineJob"
+_ENDED = ("PIPELINE_STATE_SUCCEEDED", "PIPELINE_STATE_FAILED", "PIPELINE_STATE_CANCELLED")
+_FAST = "PIPELINE_FAILURE_POLICY_FAIL_FAST"
+_STOP_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    run: Run
+    thread: threading.Thread
+
+
+class PipelineJobRoutes:
+    """The methods of PipelineService that the emulator has."""
+
+    def __init__(self, context: Context) -> None:
+        """Jobs that ran when the emulator was killed have failed; the next run goes on from the cache."""
+        self._context = context
+        self._jobs = Collection(context, _KIND)
+        self._running: dict[str, _Running] = {}
+        containers = ContainerExecutor(context.supervisor, context.state, context.path)
+        self._execute = CachedExecutor(containers, context.state / "cache", context.objects)
+        for job in self._jobs.all():
+            if state_name(job) not in _ENDED:
+                self._end(
+                    job, FAILED, "the emulator was stopped while the job ran; run it again to go on from its cache"
+                )
+
+    def routes(self) -> Mapping[str, Callable[[Message], Message]]:
+        """Handlers by method."""
+        return {
+            "CreatePipelineJob": self.create,
+            "GetPipelineJob": lambda request: self._jobs.get(request.name),
+            "ListPipelineJobs": self.list,
+            "CancelPipelineJob": self.cancel,
+            "DeletePipelineJob": self.delete,
+        }
+
+    def stop(self) -> None:
+        """Cancels every job that runs, and waits for their exit tasks."""
+        running = list(self._running.values())
+        for one in running:
+            one.run.cancelled.set()
+        for one in running:
+            one.thread.join(_STOP_S)
+
+    def create(self, request: Message) -> Message:
+        """A new job, which starts at once."""
+        wire.only(request, ("parent", "pipeline_job", "pipeline_job_id"), "CreatePipelineJobRequest")
+        parameters = resource.check(request.pipeline_job)
+        job_id = request.pipeline_job_id or f"job-{self._context.store.next_number()}"
+        resource.check_id(job_id)
+        job = type(request.pipeline_job)()
+        job.CopyFrom(request.pipeline_job)
+        job.name = f"{request.parent}/pipelineJobs/{job_id}"
+        set_state(job, "PIPELINE_STATE_PENDING")
+        stamp(job, self._context, "create_time", "update_time")
+        with self._context.lock:
+            if self._jobs.find(job.name) is not None:
+                raise exists(job.name)
+            self._jobs.put(job.name, job)
+        self._start(job, parameters)
+        return job
+
+    def list(self, request: Message) -> Message:
+        """The jobs of a location, the newest first, as clients ask for them."""
+        known = ("parent", "filter", "page_size", "order_by", "read_mask")
+        wire.only(request, known, "ListPipelineJobsRequest")
+        if request.order_by not in {"", "create_time desc"}:
+            raise invalid(f"order_by must be `create_time desc` or empty, got {request.order_by!r}")
+        response = message_class(f"{TYPES}.pipeline_service:ListPipelineJobsResponse")()
+        found = matching(self._jobs.all(f"{request.parent}/pipelineJobs/"), request.filter)
+        newest = sorted(found, key=lambda job: job.create_time.ToNanoseconds(), reverse=True)
+        response.pipeline_jobs.extend(newest)
+        return response
+
+    def cancel(self, request: Message) -> Message:
+        """Asks a job to end: nothing new starts, what runs is stopped, the exit task still runs."""
+        self._jobs.get(request.name)
+        if running := self._running.get(request.name):
+            running.run.cancelled.set()
+        return empty_pb2.Empty()
+
+    def delete(self, request: Message) -> Message:
+        """Takes away a job that has ended."""
+        if state_name(self._jobs.get(request.name)) not in _ENDED:
+            raise precondition(f"{request.name} still runs; cancel it first")
+        self._jobs.delete(request.name)
+        return empty_pb2.Empty()
+
+    def _start(self, job: Message, parameters: Mapping[str, Json]) -> None:
+        config = job.runtime_config
+
+        def observe(event: TaskEvent) -> None:
+            with self._context.lock:
+                now = self._jobs.get(job.name)
+                resource.write_detail(now, event)
+                self._keep(now)
+
+        policy = config.DESCRIPTOR.fields_by_name["failure_policy"].enum_type.values_by_number[config.failure_policy]
+        settings = Settings(
+            job=job.name,
+            root=config.gcs_output_directory.rstrip("/"),
+            execute=self._execute,
+            clock=self._context.clock,
+            observe=observe,
+            stop_early=policy.name == _FAST,
+        )
+        run = Run(json_format.MessageToDict(job.pipeline_spec), settings)
+        thread = threading.Thread(target=self._run, args=(job.name, run, parameters), name=job.name, daemon=True)
+        self._running[job.name] = _Running(run, thread)
+        thread.start()
+
+    def _run(self, name: str, run: Run, parameters: Mapping[str, Json]) -> None:
+        with self._context.lock:
+            job = self._jobs.get(name)
+            set_state(job, "PIPELINE_STATE_RUNNING")
+            stamp(job, self._context, "start_time")
+            self._keep(job)
+        try:
+            result = run.execute(parameters)
+            state, error = result.state, result.error
+        except Exception as problem:
+            log.exception("%s", name)
+            state, error = FAILED, f"{type(problem).__name__}: {problem}"
+        with self._context.lock:
+            self._end(self._jobs.get(name), state, error)
+        self._running.pop(name, None)
+
+    def _end(self, job: Message, state: str, error: str) -> None:
+        set_state(job, f"PIPELINE_STATE_{state}")
+        if error:
+            job.error.code, job.error.message = NUMBERS["FAILED_PRECONDITION"], error
+        stamp(job, self._context, "end_time")
+        self._keep(job)
+
+    def _keep(self, job: Message) -> None:
+        stamp(job, self._context, "update_time")
+        self._jobs.put(job.name, job)

@@ -1,0 +1,60 @@
+"""Between JSON on the wire and Google's own messages: a misspelt field or a wrong type is refused, as Google does."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from google.protobuf import json_format
+
+from emulator.aiplatform.errors import invalid, unimplemented
+from emulator.aiplatform.methods import Message, Method, message_class
+
+Query = Mapping[str, Sequence[str]]
+
+
+def parse(method: Method, path_fields: Mapping[str, str], query: Query, body: bytes) -> Message:
+    """The request that a call means.
+
+    Raises:
+        ApiError: It is not one.
+    """
+    request = method.new_request()
+    try:
+        if body and method.body:
+            content = json.loads(body)
+            json_format.ParseDict(content if method.body == "*" else {method.body: content}, request)
+        given = {name: _value(values) for name, values in query.items() if not name.startswith("$")}
+        json_format.ParseDict(given, request)
+    except (json_format.ParseError, ValueError) as error:
+        raise invalid(f"{method.name}: {error}") from error
+    for name, value in path_fields.items():
+        *outer, last = name.split(".")
+        target = request
+        for part in outer:
+            target = getattr(target, part)
+        setattr(target, last, value)
+    return request
+
+
+def to_json(message: Message) -> str:
+    """A message as Google's APIs write it."""
+    return json_format.MessageToJson(message, indent=None)
+
+
+def from_json(kind: str, text: str) -> Message:
+    """A message that `to_json` wrote. Fields that an older SDK knew and this one does not are dropped."""
+    return json_format.Parse(text, message_class(kind)(), ignore_unknown_fields=True)
+
+
+def only(message: Message, known: Sequence[str], where: str) -> None:
+    """Nothing, when no other field than the known ones is set.
+
+    Raises:
+        ApiError: 501, with the name of the field: the emulator never ignores one.
+    """
+    for field, _ in message.ListFields():
+        if field.name not in known:
+            raise unimplemented(f"the field {where}.{field.name}")
+
+
+def _value(values: Sequence[str]) -> object:
+    return values[0] if len(values) == 1 else list(values)

@@ -1,0 +1,118 @@
+"""All services of the emulator, started together and stopped together."""
+
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from emulator.bigquery import BigQuery, start_bigquery
+from emulator.clock import SystemClock
+from emulator.endpoints import Endpoints, write_endpoints
+from emulator.environment import child_environment
+from emulator.ports import Ports, Sockets, address_of, bound
+from emulator.processes import Supervisor
+from emulator.serving import served
+from emulator.state import State, held
+from emulator.storage.server import create_app
+from emulator.store import Store
+
+_GRACE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What to start.
+
+    Args:
+        state: The folder that holds everything that is to survive a restart.
+        project: The id of the one project.
+        location: The region of Vertex AI, and of buckets that are made without one.
+        ports: Where to listen.
+    """
+
+    state: Path
+    project: str
+    location: str
+    ports: Ports = field(default_factory=Ports)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The running emulator."""
+
+    endpoints: Endpoints
+    environment: Mapping[str, str]
+    state: State
+    supervisor: Supervisor
+    bigquery: BigQuery
+
+
+@contextmanager
+def running(
+    settings: Settings, inherited: Mapping[str, str], *, cancelled: Callable[[], bool] = bool
+) -> Iterator[Services]:
+    """The services, up as long as the context lasts; at its end no process and no port is left.
+
+    Args:
+        settings: What to start.
+        inherited: The environment that children get, beside what points them here.
+        cancelled: Asked while waiting for the start; then the services may not be ready yet.
+
+    Raises:
+        StartError: A port is taken, the state folder is in use or full, or a service does not start.
+    """
+    with ExitStack() as stack:
+        state = stack.enter_context(held(settings.state))
+        sockets = stack.enter_context(bound(settings.ports))
+        endpoints = _endpoints(sockets)
+        environment = child_environment(inherited, endpoints=endpoints, mount=state.objects, project=settings.project)
+        supervisor = Supervisor(environment, owner=str(state.root))
+        stack.callback(supervisor.stop_all, _GRACE_S)
+        bigquery = _start_bigquery(supervisor, state, settings, sockets)
+        app = create_app(state.objects, project=settings.project, location=settings.location)
+        stack.enter_context(served(app, sockets.storage, "storage"))
+        stack.enter_context(_vertex(settings, state, supervisor, sockets))
+        bigquery.wait_until_ready(cancelled)
+        write_endpoints(state.root, endpoints)
+        yield Services(endpoints, environment, state, supervisor, bigquery)
+
+
+def _endpoints(sockets: Sockets) -> Endpoints:
+    return Endpoints(
+        aiplatform=f"http://{address_of(sockets.aiplatform)}",
+        bigquery=f"http://{address_of(sockets.bigquery)}",
+        bigquery_storage=address_of(sockets.bigquery_storage),
+        storage=f"http://{address_of(sockets.storage)}",
+    )
+
+
+def _start_bigquery(supervisor: Supervisor, state: State, settings: Settings, sockets: Sockets) -> BigQuery:
+    """Starts BigQuery's process on the ports that were held for it."""
+    ports = [held_for_it.getsockname()[1] for held_for_it in (sockets.bigquery, sockets.bigquery_storage)]
+    sockets.bigquery.close()
+    sockets.bigquery_storage.close()
+    return start_bigquery(supervisor, state, project=settings.project, port=ports[0], storage_port=ports[1])
+
+
+@contextmanager
+def _vertex(settings: Settings, state: State, supervisor: Supervisor, sockets: Sockets) -> Iterator[None]:
+    # Google's types take two seconds to import: the time in which BigQuery's process starts.
+    server = importlib.import_module("emulator.aiplatform.server")
+    context = importlib.import_module("emulator.aiplatform.context").Context(
+        project=settings.project,
+        location=settings.location,
+        state=state.root,
+        store=Store(state.root / "vertex.sqlite"),
+        clock=SystemClock(),
+        supervisor=supervisor,
+    )
+    service = server.create_service(context)
+    with served(service.app, sockets.aiplatform, "aiplatform"):
+        try:
+            yield
+        finally:
+            # The runs first, so that none starts anew what is ended next; and what they started while it can still
+            # reach the services.
+            service.stop()
+            supervisor.stop_all(_GRACE_S)
