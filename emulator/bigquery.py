@@ -16,6 +16,7 @@ from emulator.state import State
 
 _START_S = 60.0
 _PAUSE_S = 0.02
+_TAIL = 8
 _MEGABYTE = 1 << 20
 
 
@@ -37,16 +38,17 @@ class BigQuery:
         while not (cancelled() or self._answers()):
             self.check()
             if time.monotonic() > deadline:
-                raise StartError(
-                    f"the BigQuery emulator does not answer after {_START_S:.0f} s:\n{self.process.tail(20)}"
-                )
+                raise StartError(f"the BigQuery emulator does not answer after {_START_S:.0f} s; {self._log()}")
             time.sleep(_PAUSE_S)
 
     def check(self) -> None:
         """Raises if the process has ended."""
         code = self.process.poll()
         if code is not None:
-            raise StartError(f"the BigQuery emulator ended with exit status {code}:\n{self.process.tail(20)}")
+            raise StartError(f"the BigQuery emulator ended with exit status {code}; {self._log()}")
+
+    def _log(self) -> str:
+        return f"its log is {self.process.log}, and ends with:\n{self.process.tail(_TAIL)}"
 
     def _answers(self) -> bool:
         try:

@@ -2,4 +2,4 @@
 
 
 class StartError(Exception):
-    """The emulator cannot start, or a part of it ended; the message is one line, and says what to do."""
+    """The emulator cannot start, or a part of it ended; the message says what to do."""

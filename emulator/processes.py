@@ -47,7 +47,7 @@ class Process:
 
     def __init__(self, child: subprocess.Popen[bytes], log: Path) -> None:
         self._child = child
-        self._log = log
+        self.log = log
         self._ended = threading.Event()
         # Guards the time between the end of the child and its being reaped: until then nobody else can have its id.
         self._reaping = threading.Lock()
@@ -65,7 +65,7 @@ class Process:
             TimeoutError: It still runs after `timeout_s` seconds.
         """
         if not self._ended.wait(timeout_s):
-            raise TimeoutError(f"process {self.pid} still runs after {timeout_s} s; its log is {self._log}")
+            raise TimeoutError(f"process {self.pid} still runs after {timeout_s} s; its log is {self.log}")
         return int(self._child.returncode)
 
     def poll(self) -> int | None:
@@ -88,7 +88,7 @@ class Process:
 
     def tail(self, lines: int) -> str:
         """The last lines of the log; what is not UTF-8 is shown as a replacement character."""
-        with self._log.open("rb") as log:
+        with self.log.open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
             text = log.read().decode("utf-8", errors="replace")
         return "\n".join(text.splitlines()[-lines:]) if lines > 0 else ""

@@ -1,6 +1,7 @@
 """All services of the emulator, started together and stopped together."""
 
 import importlib
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -97,9 +98,12 @@ def _start_bigquery(supervisor: Supervisor, state: State, settings: Settings, so
 
 @contextmanager
 def _vertex(settings: Settings, state: State, supervisor: Supervisor, sockets: Sockets) -> Iterator[None]:
-    # Google's types take two seconds to import: the time in which BigQuery's process starts.
-    server = importlib.import_module("emulator.aiplatform.server")
-    context = importlib.import_module("emulator.aiplatform.context").Context(
+    # Imported here, while BigQuery's process starts; Google's types, which take two seconds, while we go on.
+    from emulator.aiplatform.context import Context  # noqa: PLC0415 - see above
+    from emulator.aiplatform.server import create_service  # noqa: PLC0415 - see above
+
+    threading.Thread(target=importlib.import_module, args=("google.cloud.aiplatform_v1",), daemon=True).start()
+    context = Context(
         project=settings.project,
         location=settings.location,
         state=state.root,
@@ -107,7 +111,7 @@ def _vertex(settings: Settings, state: State, supervisor: Supervisor, sockets: S
         clock=SystemClock(),
         supervisor=supervisor,
     )
-    service = server.create_service(context)
+    service = create_service(context)
     with served(service.app, sockets.aiplatform, "aiplatform"):
         try:
             yield

@@ -38,6 +38,7 @@ def parameters(
     config, linked = loaded.config, images(environment, code)
     return {
         "name": config.name,
+        "title": config.statement.title,
         "place": to_json(place(environment)),
         "statement": to_json(config.statement),
         "data": to_json(config.data),

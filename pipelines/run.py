@@ -13,15 +13,12 @@ from pipelines.lint import lint
 from pipelines.parameters import images, parameters
 from plumbline.adapters import bigquery, pipeline_jobs, registry
 from plumbline.adapters.clients import Clients
-from plumbline.adapters.pipeline_jobs import JobState, Order
+from plumbline.adapters.pipeline_jobs import Order
 from plumbline.candidate import label
 from plumbline.config import Loaded
 from plumbline.environment import Environment
 from plumbline.errors import PlumblineError
-
-STEPS = frozenset(
-    ("ingest", "validate", "baseline", "train", "evaluate", "card", "register", "deploy", "monitor", "report")
-)
+from plumbline.runs import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +30,7 @@ class Request:
     clients: Clients
 
 
-def run(request: Request, say: Say, *, now: Callable[[], dt.datetime]) -> JobState:
+def run(request: Request, say: Say, *, now: Callable[[], dt.datetime]) -> Run:
     """The pipeline job as it ended. An interrupt cancels it, and still waits for its report.
 
     Raises:
@@ -44,15 +41,15 @@ def run(request: Request, say: Say, *, now: Callable[[], dt.datetime]) -> JobSta
     name = pipeline_jobs.submit(pipelines, request.clients.place, order)
     say(f"run {order.job_id}")
 
-    def look() -> JobState:
+    def look() -> Run:
         return pipeline_jobs.look(pipelines, name)
 
     try:
-        return follow(look, say, steps=STEPS)
+        return follow(look, say)
     except KeyboardInterrupt:
         say("interrupted: ending the run; its report is still written")
         pipeline_jobs.cancel(pipelines, name)
-        return follow(look, say, steps=STEPS)
+        return follow(look, say)
 
 
 def prepare(request: Request, *, now: dt.datetime) -> Order:

@@ -19,6 +19,7 @@ RUN = dsl.PIPELINE_JOB_NAME_PLACEHOLDER
 @dsl.pipeline(name="plumbline-training")
 def training(
     name: str,
+    title: str,
     place: str,
     statement: str,
     data: str,
@@ -36,7 +37,7 @@ def training(
     serving_image: str,
 ) -> None:
     """Every parameter that is neither a digest nor an image is a section of the config, as JSON."""
-    page = report(place=place, name=name, run=RUN).set_caching_options(enable_caching=False)
+    page = report(place=place, name=name, title=title, run=RUN).set_caching_options(enable_caching=False)
     with dsl.ExitHandler(page, name="run"):
         rows = ingest(place=place, name=name, data=data, sql=sql, source_version=source_version).outputs["dataset"]
         valid = validate(data=data, validation=validation, dataset=rows)
@@ -46,7 +47,6 @@ def training(
                 place=place, name=name, data=data, training=training, trainer_image=trainer_image, dataset=rows
             ).outputs
             judged = evaluate(
-                name=name,
                 data=data,
                 evaluation=evaluation,
                 champion=champion,

@@ -225,7 +225,7 @@ class Evaluation:
     """How a model is judged."""
 
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    """A score at or above this is a positive decision."""
+    """A score above this is a positive decision; a score equal to it is not, as TFMA counts."""
     slices: Annotated[tuple[Names, ...], Field(min_length=1), AfterValidator(unique)]
     """Each entry is a set of columns; the empty one is all rows together."""
     minimum_count: Count = 200

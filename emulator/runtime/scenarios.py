@@ -1,4 +1,4 @@
-"""Dry runs: a compiled pipeline through fake components, one scenario a branch, each with the tasks that must have run."""
+"""Dry runs: a compiled pipeline through fake components, a scenario for each branch, with the tasks that must run."""
 
 import threading
 from collections.abc import Mapping

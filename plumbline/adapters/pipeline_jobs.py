@@ -5,18 +5,18 @@ who owns the bucket, which needs a permission more, fails with a stack trace in 
 for 50 s where there is no network.
 """
 
-import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from google.cloud import aiplatform_v1 as vertex
-from google.protobuf import json_format, struct_pb2
+from google.protobuf import json_format, message, struct_pb2
 
 from plumbline.adapters.operations import service_errors
 from plumbline.adapters.registry import parent
 from plumbline.environment import Place
+from plumbline.runs import STEPS, Output, Run, Step
 
-DONE = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
+ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,28 +31,6 @@ class Order:
     root: str
     """gs:// URI of the folder for artifacts."""
     labels: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class TaskState:
-    """One task as it stands."""
-
-    name: str
-    state: str
-    """PENDING, RUNNING, SUCCEEDED, SKIPPED (taken from the cache), FAILED, NOT_TRIGGERED, CANCELLED ..."""
-    start: dt.datetime | None
-    end: dt.datetime | None
-    error: str
-
-
-@dataclass(frozen=True, slots=True)
-class JobState:
-    """A pipeline job as it stands."""
-
-    name: str
-    state: str
-    tasks: tuple[TaskState, ...]
-    error: str
 
 
 def submit(pipelines: vertex.PipelineServiceClient, place: Place, order: Order) -> str:
@@ -80,12 +58,13 @@ def submit(pipelines: vertex.PipelineServiceClient, place: Place, order: Order) 
     return made.name
 
 
-def look(pipelines: vertex.PipelineServiceClient, name: str) -> JobState:
+def look(pipelines: vertex.PipelineServiceClient, name: str) -> Run:
     """How a job stands."""
     with service_errors(f"reading {name}"):
         job = pipelines.get_pipeline_job(name=name)
-    tasks = tuple(map(_task, job.job_detail.task_details))
-    return JobState(job.name, job.state.name.removeprefix("PIPELINE_STATE_"), tasks, job.error.message)
+    steps = {task.task_name: _step(task) for task in job.job_detail.task_details if task.task_name in STEPS}
+    state = job.state.name.removeprefix("PIPELINE_STATE_")
+    return Run(job.name, state, job.error.message, job.create_time or None, steps)
 
 
 def cancel(pipelines: vertex.PipelineServiceClient, name: str) -> None:
@@ -94,9 +73,26 @@ def cancel(pipelines: vertex.PipelineServiceClient, name: str) -> None:
         pipelines.cancel_pipeline_job(name=name)
 
 
-def _task(task: vertex.PipelineTaskDetail) -> TaskState:
-    return TaskState(task.task_name, task.state.name, _time(task.start_time), _time(task.end_time), task.error.message)
+def links(run: Run, place: Place) -> Mapping[str, str]:
+    """Where the things that a run made can be looked at; empty where it did not make one."""
+    console = f"https://console.cloud.google.com/vertex-ai/locations/{place.location}/pipelines/runs/{run.run_id}"
+    return {
+        "pipeline job": run.name,
+        "console": f"{console}?project={place.project}",
+        "model": run.uri("train", "model"),
+        "model card": run.uri("card", "page"),
+        "version": str(run.metadata("register", "version").get("resourceName", "")),
+        "endpoint": str(run.metadata("deploy", "endpoint").get("resourceName", "")),
+        "monitoring": str(run.metadata("monitor", "job").get("resourceName", "")),
+    }
 
 
-def _time(moment: dt.datetime | None) -> dt.datetime | None:
-    return moment or None
+def _step(task: vertex.PipelineTaskDetail) -> Step:
+    listed = vertex.PipelineTaskDetail.pb(task).outputs
+    outputs = {name: _output(found.artifacts[0]) for name, found in listed.items() if found.artifacts}
+    start, end = task.start_time or None, task.end_time or None
+    return Step(task.task_name, task.state.name, start, end, task.error.message, outputs)
+
+
+def _output(artifact: message.Message) -> Output:
+    return Output(artifact.uri, json_format.MessageToDict(artifact.metadata))

@@ -1,5 +1,6 @@
 """The emulator as users start it: one process for all contract tests, on free ports, and Google's own clients."""
 
+import json
 import os
 import signal
 import subprocess
@@ -90,7 +91,7 @@ def start_emulator(state: Path, *options: str) -> Emulator:
     with log.open("wb") as output:
         process = subprocess.Popen([*argv, *options], env=environ, stdout=output, stderr=subprocess.STDOUT)
     deadline = time.monotonic() + _START_S
-    while not (state / "endpoints.json").exists():
+    while not _is_up(state, process.pid):
         if process.poll() is not None or time.monotonic() > deadline:
             process.kill()
             pytest.fail(f"the emulator did not start: {log.read_text(encoding='utf-8', errors='replace')}")
@@ -98,6 +99,14 @@ def start_emulator(state: Path, *options: str) -> Emulator:
     endpoints = read_endpoints(state)
     environment = child_environment(os.environ, endpoints=endpoints, mount=state / "gcs", project=PROJECT)
     return Emulator(endpoints, environment, state, process)
+
+
+def _is_up(state: Path, pid: int) -> bool:
+    # A killed emulator leaves the file, until the next one on the folder begins to start.
+    try:
+        return bool(json.loads((state / "endpoints.json").read_text(encoding="utf-8"))["pid"] == pid)
+    except FileNotFoundError:
+        return False
 
 
 def stop_emulator(process: subprocess.Popen[bytes]) -> int:

@@ -1,0 +1,42 @@
+"""Evaluate: candidate, baselines and champion on the same rows, and the verdict of the gates."""
+
+from kfp import dsl
+from kfp.dsl import Artifact, Dataset, Input, Metrics, Model, Output
+
+
+@dsl.component(base_image="plumbline/components", install_kfp_package=False)
+def evaluate(
+    data: str,
+    evaluation: str,
+    champion: str,
+    dataset: Input[Dataset],
+    scores: Input[Dataset],
+    model: Input[Model],
+    evaluation_result: Output[Artifact],
+    verdict: Output[Artifact],
+    metrics: Output[Metrics],
+) -> bool:
+    """Judges the model and returns whether it may ship."""
+    import os
+    from pathlib import Path
+
+    from plumbline.adapters.evaluation import judge
+    from plumbline.champion import Champion
+    from plumbline.evaluation import headline
+    from plumbline.problem import Data, Evaluation
+    from plumbline.section import from_json, to_json
+
+    judged = judge(
+        from_json(Data, data),
+        from_json(Evaluation, evaluation),
+        from_json(Champion, champion),
+        dataset=Path(dataset.path),
+        baselines=Path(scores.path),
+        candidate=Path(model.path),
+        mount=Path(os.environ.get("GCS_MOUNT", "/gcs")),
+        output=Path(evaluation_result.path),
+    )
+    Path(verdict.path).write_text(to_json(judged.verdict), encoding="utf-8")
+    verdict.metadata.update(passed=judged.verdict.passed, summary=judged.verdict.summary)
+    metrics.metadata.update(headline(judged.board))
+    return judged.verdict.passed

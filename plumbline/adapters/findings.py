@@ -1,0 +1,34 @@
+"""What the steps of a run have left, read from under the mount of Cloud Storage."""
+
+from pathlib import Path
+from typing import TypeVar
+
+from plumbline.dataset import Summary
+from plumbline.gates import Verdict
+from plumbline.mount import local_path
+from plumbline.report import Findings
+from plumbline.runs import Run
+from plumbline.scoreboard import Scoreboard
+from plumbline.section import from_json
+from plumbline.training import History
+from plumbline.validation import ValidationReport
+
+T = TypeVar("T")
+
+
+def find(run: Run, mount: Path) -> Findings:
+    """The findings that are there: a run may have ended anywhere."""
+    return Findings(
+        summary=_read(Summary, run.uri("ingest", "dataset"), mount, "summary.json"),
+        validation=_read(ValidationReport, run.uri("validate", "report"), mount),
+        history=_read(History, run.uri("train", "history"), mount),
+        board=_read(Scoreboard, run.uri("evaluate", "evaluation_result"), mount, "scoreboard.json"),
+        verdict=_read(Verdict, run.uri("evaluate", "verdict"), mount),
+    )
+
+
+def _read(kind: type[T], uri: str, mount: Path, *inside: str) -> T | None:
+    if not uri:
+        return None
+    path = local_path(uri, mount).joinpath(*inside)
+    return from_json(kind, path.read_text(encoding="utf-8")) if path.is_file() else None

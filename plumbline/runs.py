@@ -1,0 +1,113 @@
+"""A run of the pipeline as it stands, and what became of it."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+STEPS = ("ingest", "validate", "baseline", "train", "evaluate", "card", "register", "deploy", "monitor", "report")
+"""The steps of the graph, in the order in which a reader thinks of them."""
+CACHED = "SKIPPED"
+"""Vertex AI's word for a task whose result was taken from the cache."""
+DONE = frozenset(("SUCCEEDED", CACHED))
+_BROKEN = frozenset(("FAILED", "CANCELLED"))
+Metadata = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """An artifact that a step has made."""
+
+    uri: str
+    metadata: Metadata
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step as it stands."""
+
+    name: str
+    state: str
+    """PENDING, RUNNING, SUCCEEDED, SKIPPED (taken from the cache), FAILED, NOT_TRIGGERED, CANCELLED."""
+    start: dt.datetime | None = None
+    end: dt.datetime | None = None
+    error: str = ""
+    outputs: Mapping[str, Output] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took."""
+        return (self.end - self.start).total_seconds() if self.start and self.end else None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A pipeline job as it stands."""
+
+    name: str
+    """Resource name."""
+    state: str
+    error: str
+    start: dt.datetime | None
+    steps: Mapping[str, Step]
+
+    @property
+    def run_id(self) -> str:
+        """The last part of its name."""
+        return self.name.rpartition("/")[2]
+
+    def metadata(self, step: str, output: str) -> Metadata:
+        """What a step says of an output; empty where it has not made it."""
+        found = self.steps.get(step)
+        return found.outputs[output].metadata if found and output in found.outputs else {}
+
+    def uri(self, step: str, output: str) -> str:
+        """Where an output lies; empty where it has not been made."""
+        found = self.steps.get(step)
+        return found.outputs[output].uri if found and output in found.outputs else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a run."""
+
+    kind: Literal["shipped", "blocked", "failed"]
+    where: str
+    """The step that decided it."""
+    reason: str
+
+    @property
+    def exit_status(self) -> int:
+        """Of the command that made the run: 0 shipped, 3 blocked by a gate, 1 failed."""
+        return {"shipped": 0, "blocked": 3, "failed": 1}[self.kind]
+
+
+def outcome(run: Run) -> Outcome:
+    """What became of a run, judged by its steps: also while the last of them, the report, still runs."""
+    broken = [run.steps[name] for name in STEPS if name in run.steps and run.steps[name].state in _BROKEN]
+    if broken:
+        return Outcome("failed", broken[0].name, first_line(broken[0].error) or broken[0].state.lower())
+    checks = run.metadata("validate", "report")
+    if checks and not checks["passed"]:
+        return Outcome("blocked", "validate", f"the data is not fit to train on: {_listed(checks['failed'])}")
+    verdict = run.metadata("evaluate", "verdict")
+    if verdict and not verdict["passed"]:
+        return Outcome("blocked", "evaluate", str(verdict["summary"]))
+    card = run.metadata("card", "card")
+    if card and not card["complete"]:
+        return Outcome("blocked", "card", f"the model card lacks {_listed(card['missing'])}")
+    monitor = run.steps.get("monitor")
+    if monitor and monitor.state in DONE:
+        return Outcome("shipped", "monitor", str(verdict.get("summary", "")))
+    return Outcome("failed", "run", run.error or "the run ended before the model was watched")
+
+
+def first_line(text: str) -> str:
+    """The first line of a message; what follows is the log."""
+    return text.strip().splitlines()[0] if text.strip() else ""
+
+
+def _listed(values: object, most: int = 3) -> str:
+    names = [str(value) for value in values] if isinstance(values, Sequence) and not isinstance(values, str) else []
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return "; ".join(names[:most]) + more
