@@ -17,6 +17,7 @@ def deploy(
     endpoint: Output[VertexEndpoint],
 ) -> None:
     """Deploys the version beside the traffic, compares online with offline scores, then moves the traffic."""
+    import json
     import os
     from pathlib import Path
 
@@ -34,5 +35,8 @@ def deploy(
     served = roll_out(clients, config, version.metadata["resourceName"], probe)
     endpoint.uri = f"https://{clients.place.location}-aiplatform.googleapis.com/v1/{served.endpoint}"
     endpoint.metadata.update(
-        resourceName=served.endpoint, deployedModelId=served.deployed_model_id, smokeDifference=served.difference
+        resourceName=served.endpoint,
+        deployedModelId=served.deployed_model_id,
+        smokeDifference=served.difference,
+        sample=json.dumps(dict(probe.instances[0])),
     )

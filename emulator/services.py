@@ -73,7 +73,7 @@ def running(
         bigquery = _start_bigquery(supervisor, state, settings, sockets)
         app = create_app(state.objects, project=settings.project, location=settings.location)
         stack.enter_context(served(app, sockets.storage, "storage"))
-        stack.enter_context(_vertex(settings, state, supervisor, sockets))
+        stack.enter_context(_vertex(settings, state, supervisor, sockets, path=environment["PATH"]))
         bigquery.wait_until_ready(cancelled)
         write_endpoints(state.root, endpoints)
         yield Services(endpoints, environment, state, supervisor, bigquery)
@@ -97,7 +97,7 @@ def _start_bigquery(supervisor: Supervisor, state: State, settings: Settings, so
 
 
 @contextmanager
-def _vertex(settings: Settings, state: State, supervisor: Supervisor, sockets: Sockets) -> Iterator[None]:
+def _vertex(settings: Settings, state: State, supervisor: Supervisor, sockets: Sockets, *, path: str) -> Iterator[None]:
     # Imported here, while BigQuery's process starts; Google's types, which take two seconds, while we go on.
     from emulator.aiplatform.context import Context  # noqa: PLC0415 - see above
     from emulator.aiplatform.server import create_service  # noqa: PLC0415 - see above
@@ -110,6 +110,7 @@ def _vertex(settings: Settings, state: State, supervisor: Supervisor, sockets: S
         store=Store(state.root / "vertex.sqlite"),
         clock=SystemClock(),
         supervisor=supervisor,
+        path=path,
     )
     service = create_service(context)
     with served(service.app, sockets.aiplatform, "aiplatform"):

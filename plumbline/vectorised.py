@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from scipy import stats
 
 from plumbline.curves import curves
-from plumbline.errors import ModelError
+from plumbline.errors import DataError, ModelError
 from plumbline.histogram import Floats, Ints, pr_area, roc_area, threshold_index
 from plumbline.problem import Evaluation, Metric
 from plumbline.scoreboard import Confusion, Estimate, Scoreboard, SliceKey, SliceResult
@@ -23,6 +23,7 @@ GROUPS = 20
 _COARSE = 1_000
 """Thresholds for the jackknife: enough for a standard error."""
 LABEL = "label"
+_COUNTS: tuple[Metric, ...] = ("example_count", "positives")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +57,10 @@ def evaluate_vectorised(table: pa.Table, evaluation: Evaluation, models: Sequenc
         models: Names of the score columns.
 
     Raises:
+        DataError: A label is neither 0 nor 1.
         ModelError: A score is not a number in [0, 1].
     """
-    positive = pc.cast(table.column(LABEL), pa.int64()).to_numpy()
+    positive = _labels(table)
     group = np.arange(table.num_rows) % GROUPS
     rows = {name: _Rows(_scores(table, name), positive, group) for name in models}
     results: list[SliceResult] = []
@@ -74,6 +76,15 @@ def evaluate_vectorised(table: pa.Table, evaluation: Evaluation, models: Sequenc
         results=tuple(results),
         curves=tuple(drawn),
     )
+
+
+def _labels(table: pa.Table) -> Ints:
+    labels = pc.fill_null(pc.cast(table.column(LABEL), pa.int64()), -1).to_numpy()
+    wrong = (labels != 0) & (labels != 1)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise DataError(f"the label of row {row} must be 0 or 1, got {table.column(LABEL)[row].as_py()}")
+    return labels
 
 
 def _scores(table: pa.Table, name: str) -> Floats:
@@ -99,7 +110,7 @@ def _slices(table: pa.Table, by: Sequence[str]) -> _Slices:
     present, dense = np.unique(np.where(missing, -1, codes), return_inverse=True)
     shift = int(present.size > 0 and present[0] == -1)
     keys = [_key(int(code), by, values) for code in present[shift:]]
-    order = sorted(range(len(keys)), key=lambda i: tuple(_sortable(value) for _, value in keys[i]))
+    order = sorted(range(len(keys)), key=lambda i: tuple(sortable(value) for _, value in keys[i]))
     place = np.full(len(keys) + 1, -1, np.int64)
     place[order] = np.arange(len(keys))
     return _Slices([keys[i] for i in order], np.where(dense - shift < 0, -1, place[dense - shift]))
@@ -113,8 +124,8 @@ def _key(code: int, by: Sequence[str], values: Sequence[Sequence[str]]) -> Slice
     return tuple(reversed(found))
 
 
-def _sortable(value: str) -> tuple[int, str]:
-    """Numbers in the order of their size."""
+def sortable(value: str) -> tuple[int, str]:
+    """What to sort a slice's value by: numbers in the order of their size."""
     return (len(value), value) if value.isdigit() else (0, value)
 
 
@@ -127,7 +138,7 @@ def _results(model: str, rows: _Rows, slices: _Slices, evaluation: Evaluation) -
     without = _leave_one_out(of_kept, codes, number, evaluation.threshold)
     wide = float(stats.t.ppf((1 + evaluation.confidence) / 2, GROUPS - 1))
     for i, key in enumerate(slices.keys):
-        estimates = {name: _estimate(exact[name][i], without[name][i], wide) for name in exact}
+        estimates = {name: _estimate(name, exact[name][i], without[name][i], wide) for name in exact}
         cells = {name: int(totals[name][i]) for name in ("tp", "fp", "tn", "fn")}
         yield SliceResult(
             model=model,
@@ -207,12 +218,14 @@ def _metrics(totals: Counts, areas: tuple[Floats, Floats]) -> Mapping[Metric, Fl
         }
 
 
-def _estimate(value: float, without: Floats, wide: float) -> Estimate:
-    """A value with its interval: `wide` standard errors to each side, by the jackknife."""
+def _estimate(metric: Metric, value: float, without: Floats, wide: float) -> Estimate:
+    """A value with its interval: `wide` standard errors to each side by the jackknife, as far as the metric can go."""
     if not np.isfinite(value):
         return Estimate(value=None)
     known = without[np.isfinite(without)]
-    if known.size < GROUPS:
+    # A count is what it is, and a group whose absence leaves nothing to compute says nothing of the spread.
+    if metric in _COUNTS or known.size < GROUPS:
         return Estimate(value=float(value))
-    error = float(np.sqrt((GROUPS - 1) / GROUPS * np.sum((known - known.mean()) ** 2)))
-    return Estimate(value=float(value), low=float(value - wide * error), high=float(value + wide * error))
+    error = wide * float(np.sqrt((GROUPS - 1) / GROUPS * np.sum((known - known.mean()) ** 2)))
+    highest = np.inf if metric == "calibration" else 1.0
+    return Estimate(value=float(value), low=float(max(value - error, 0.0)), high=float(min(value + error, highest)))

@@ -27,7 +27,7 @@ from emulator.aiplatform.pipeline_jobs.routes import PipelineJobRoutes
 
 log = logging.getLogger(__name__)
 Handler = Callable[[Message], Message | Work]
-_OPERATION = re.compile(r"^/v1/(projects/[^/]+/locations/[^/]+/(?:.+/)?operations/[^/:]+)(?::wait)?$")
+_OPERATION = re.compile(r"^/v1/(?P<name>projects/[^/]+/locations/[^/]+/(?:.+/)?operations/[^/:]+)(?P<wait>:wait)?$")
 _VERBS = ["GET", "POST", "PATCH", "PUT", "DELETE"]
 
 
@@ -83,8 +83,9 @@ class Dispatcher:
 
     def _handle(self, request: Request, body: bytes) -> Response:
         path = request.url.path
-        if request.method in {"GET", "POST"} and (operation := _OPERATION.match(path)):
-            return _json(self._operations.get(operation[1]))
+        operation = _OPERATION.match(path)
+        if operation and request.method == ("POST" if operation["wait"] else "GET"):
+            return _json(self._operations.get(operation["name"]))
         found = methods.find(self._table, request.method, path)
         if found is None:
             raise unimplemented(f"{request.method} {path}")

@@ -20,11 +20,12 @@ def parse(method: Method, path_fields: Mapping[str, str], query: Query, body: by
     request = method.new_request()
     try:
         if body and method.body:
-            content = json.loads(body)
+            content = _object(body)
             json_format.ParseDict(content if method.body == "*" else {method.body: content}, request)
         given = {name: _value(values) for name, values in query.items() if not name.startswith("$")}
         json_format.ParseDict(given, request)
-    except (json_format.ParseError, ValueError) as error:
+    except (json_format.ParseError, ValueError, AttributeError, TypeError) as error:
+        # The last two: json_format does not check that a message is written as an object.
         raise invalid(f"{method.name}: {error}") from error
     for name, value in path_fields.items():
         *outer, last = name.split(".")
@@ -54,6 +55,17 @@ def only(message: Message, known: Sequence[str], where: str) -> None:
     for field, _ in message.ListFields():
         if field.name not in known:
             raise unimplemented(f"the field {where}.{field.name}")
+
+
+def _object(body: bytes) -> Mapping[str, object]:
+    content = json.loads(body, parse_constant=_refuse)
+    if not isinstance(content, dict):
+        raise ValueError(f"the body must be a JSON object, got {type(content).__name__}")
+    return content
+
+
+def _refuse(constant: str) -> object:
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _value(values: Sequence[str]) -> object:

@@ -131,9 +131,11 @@ def read_table(
         session = reader.create_read_session(
             parent=f"projects/{project}", read_session=wanted, max_stream_count=streams
         )
+        schema = pa.ipc.read_schema(pa.py_buffer(session.arrow_schema.serialized_schema))
         for stream in session.streams:
-            for page in reader.read_rows(stream.name).rows(session).pages:
-                yield page.to_arrow()
+            for response in reader.read_rows(stream.name):
+                batch = pa.py_buffer(response.arrow_record_batch.serialized_record_batch)
+                yield pa.ipc.read_record_batch(batch, schema)
     except exceptions.GoogleAPICallError as error:
         raise ServiceError(f"reading {table}: {error.message}") from error
 

@@ -30,6 +30,15 @@ def ensure(endpoints: Endpoints, place: Place, endpoint_id: str) -> vertex.Endpo
             return finished(pending, timeout_s=_QUICK_S)
 
 
+def exists(endpoints: Endpoints, name: str) -> bool:
+    """Whether there is an endpoint of this resource name."""
+    try:
+        endpoints.get_endpoint(name=name)
+    except exceptions.NotFound:
+        return False
+    return True
+
+
 def start(endpoints: Endpoints, endpoint: vertex.Endpoint, version: str, wanted: Scaling) -> object:
     """The running operation that deploys a version without giving it traffic."""
     resources = vertex.DedicatedResources(

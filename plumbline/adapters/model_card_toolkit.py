@@ -1,11 +1,13 @@
 """model-card-toolkit 2.0.0, alive under protobuf 6.
 
-The package is of 2023 and works, but for three things, which this module alone knows:
+The package is of 2023 and works, but for four things, which this module alone knows:
 
 - it pins old versions of what it needs (`[[tool.uv.dependency-metadata]]` in pyproject.toml tells uv its true needs);
 - its generated `model_card_pb2` is too old for protobuf 6, so the module is made anew from the descriptor in that file;
 - it imports ml_metadata, whose wheels need a newer glibc than Debian 12 has, for a feature that is not used here, so an
-  empty stand-in is put in its place where the real one is missing.
+  empty stand-in is put in its place where the real one is missing;
+- its schema refers to `#definitions/graphic`, which jsonschema has refused since it lacks a slash, so graphics are added
+  to the card after the rest of it has been checked.
 """
 
 import ast
@@ -13,7 +15,9 @@ import importlib
 import importlib.util
 import sys
 import types
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from google.protobuf import descriptor_pool, message_factory
 
@@ -43,12 +47,22 @@ def write_card(content: Content, *, card: Path, page: Path, template: Path) -> N
     folder = card.parent / f"{card.name}.assets"
     maker = toolkit.ModelCardToolkit(output_dir=str(folder))
     try:
-        filled = maker.scaffold_assets(json=dict(content))
+        checked, graphics = _without_graphics(content)
+        filled = maker.scaffold_assets(json=checked)
+        filled.quantitative_analysis.graphics = toolkit.GraphicsCollection(
+            description=graphics["description"], collection=[toolkit.Graphic(**each) for each in graphics["collection"]]
+        )
         html = maker.export_format(model_card=filled, template_path=str(template))
     except ValueError as error:
         raise PlumblineError(f"the model card does not fit model-card-toolkit's schema: {error}") from error
     card.write_text(filled.to_json(), encoding="utf-8")
     page.write_text(html, encoding="utf-8")
+
+
+def _without_graphics(content: Content) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    analysis: Any = content["quantitative_analysis"]
+    rest = {name: part for name, part in analysis.items() if name != "graphics"}
+    return {**content, "quantitative_analysis": rest}, analysis["graphics"]
 
 
 def _load() -> types.ModuleType:

@@ -19,8 +19,12 @@ from tensorflow_model_analysis.proto import config_pb2
 from plumbline.curves import curves
 from plumbline.problem import Evaluation, Metric
 from plumbline.scoreboard import Confusion, Estimate, Scoreboard, SliceKey, SliceResult
+from plumbline.section import Names
+from plumbline.vectorised import sortable
 
 LABEL = "label"
+_CONFIDENCE = 0.95
+"""Fixed in TFMA 0.52, `math_util.calculate_confidence_interval`."""
 _NAMES: Mapping[str, Metric] = {
     "auc": "auc",
     "auc_pr": "auc_pr",
@@ -31,8 +35,15 @@ _NAMES: Mapping[str, Metric] = {
 }
 
 
-def eval_config(evaluation: Evaluation, models: Sequence[str]) -> config_pb2.EvalConfig:
-    """TFMA's configuration: every model by its own column, the config's slices and metrics."""
+def eval_config(evaluation: Evaluation, models: Sequence[str], *, intervals: bool = True) -> config_pb2.EvalConfig:
+    """TFMA's configuration: every model by its own column, the config's slices and metrics.
+
+    Args:
+        evaluation: Slices and threshold.
+        models: Names of the score columns.
+        intervals: Whether every metric is computed again without each of 20 groups of rows, for its interval: about
+            20 times the work, mostly in lists of 10,000 thresholds a slice, however few the rows.
+    """
     threshold = f'"thresholds": [{evaluation.threshold!r}]'
     metrics = [
         {"class_name": "ExampleCount"},
@@ -48,14 +59,16 @@ def eval_config(evaluation: Evaluation, models: Sequence[str]) -> config_pb2.Eva
         "slicing_specs": [{"feature_keys": list(by)} for by in evaluation.slices],
         "metrics_specs": [{"metrics": metrics, "model_names": list(models)}],
         "options": {
-            "compute_confidence_intervals": True,
+            "compute_confidence_intervals": intervals,
             "confidence_intervals": {"method": "JACKKNIFE"},
         },
     }
     return json_format.ParseDict(content, config_pb2.EvalConfig())
 
 
-def evaluate_with_tfma(table: pa.Table, evaluation: Evaluation, models: Sequence[str], output: Path) -> Scoreboard:
+def evaluate_with_tfma(
+    table: pa.Table, evaluation: Evaluation, models: Sequence[str], output: Path, *, intervals: bool = True
+) -> Scoreboard:
     """The scoreboard that TFMA finds; its own files stay in `output`, for its views and loaders.
 
     Args:
@@ -63,8 +76,9 @@ def evaluate_with_tfma(table: pa.Table, evaluation: Evaluation, models: Sequence
         evaluation: Slices, threshold, confidence.
         models: Names of the score columns.
         output: A folder, made where there is none.
+        intervals: Whether to find confidence intervals; they are of 95 %, TFMA knows no other.
     """
-    config = eval_config(evaluation, models)
+    config = eval_config(evaluation, models, intervals=intervals)
     shared = [tfma.EvalSharedModel(model_name=name, model_type=constants.MATERIALIZED_PREDICTION) for name in models]
     with beam.Pipeline() as pipeline:
         _ = (
@@ -79,12 +93,12 @@ def evaluate_with_tfma(table: pa.Table, evaluation: Evaluation, models: Sequence
                 writers=tfma.default_writers(output_path=str(output), eval_config=config, eval_shared_model=shared),
             )
         )
-    found = [result for name in models for result in _load(output, name)]
+    found = [result for name in models for result in _load(output, name, evaluation.slices)]
     positive = pc.cast(table.column(LABEL), pa.int64()).to_numpy()
     drawn = [c for name in models for c in curves(name, table.column(name).to_numpy(), positive)]
     return Scoreboard(
         threshold=evaluation.threshold,
-        confidence=evaluation.confidence,
+        confidence=_CONFIDENCE,
         engine="tfma",
         results=tuple(found),
         curves=tuple(drawn),
@@ -107,12 +121,18 @@ def _extracts(table: pa.Table) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, names=table.column_names)
 
 
-def _load(output: Path, model: str) -> Sequence[SliceResult]:
+def _load(output: Path, model: str, entries: Sequence[Names]) -> Sequence[SliceResult]:
+    """The model's results by entry of the config, in the order of the slices' values."""
     loaded = tfma.load_eval_result(str(output), model_name=model)
-    return [_result(model, key, values[""][""]) for key, values in loaded.slicing_metrics]
+    found = [_result(model, _key(key, entries), values[""][""]) for key, values in loaded.slicing_metrics]
+    return sorted(found, key=lambda result: _position(result.slice, entries))
 
 
-def _result(model: str, key: Sequence[tuple[str, object]], values: Mapping[str, Mapping[str, object]]) -> SliceResult:
+def _position(key: SliceKey, entries: Sequence[Names]) -> tuple[int, Sequence[tuple[int, str]]]:
+    return entries.index(tuple(name for name, _ in key)), [sortable(value) for _, value in key]
+
+
+def _result(model: str, key: SliceKey, values: Mapping[str, Mapping[str, object]]) -> SliceResult:
     cells = values["confusion"]["confusionMatrixAtThresholds"]["matrices"][0]  # type: ignore[index] # TFMA's untyped JSON
     counts = {
         name: _count(cells, name) for name in ("truePositives", "falsePositives", "trueNegatives", "falseNegatives")
@@ -125,7 +145,7 @@ def _result(model: str, key: Sequence[tuple[str, object]], values: Mapping[str, 
     metrics["positives"] = Estimate(value=float(positives))
     return SliceResult(
         model=model,
-        slice=_key(key),
+        slice=key,
         count=total,
         positives=positives,
         metrics=metrics,
@@ -138,8 +158,11 @@ def _result(model: str, key: Sequence[tuple[str, object]], values: Mapping[str, 
     )
 
 
-def _key(key: Sequence[tuple[str, object]]) -> SliceKey:
-    return tuple((name, value.decode() if isinstance(value, bytes) else str(value)) for name, value in key)
+def _key(key: Sequence[tuple[str, object]], entries: Sequence[Names]) -> SliceKey:
+    """TFMA's key, which is sorted by column, in the order of the config's entry."""
+    values = {name: value.decode() if isinstance(value, bytes) else str(value) for name, value in key}
+    by = next(entry for entry in entries if set(entry) == set(values))
+    return tuple((name, values[name]) for name in by)
 
 
 def _count(cells: Mapping[str, object], name: str) -> int:
@@ -148,12 +171,12 @@ def _count(cells: Mapping[str, object], name: str) -> int:
 
 
 def _estimate(value: Mapping[str, object]) -> Estimate:
-    """A metric from the JSON of TFMA's MetricValue, with or without an interval."""
+    """A metric from the JSON of TFMA's MetricValue, with or without an interval; None for one that is not there."""
     bounded = value.get("boundedValue")
     if isinstance(bounded, dict):
-        bounds = [_finite(bounded.get(part, 0.0)) for part in ("value", "lowerBound", "upperBound")]
+        bounds = [_finite(bounded.get(part, np.nan)) for part in ("value", "lowerBound", "upperBound")]
         return Estimate(value=bounds[0], low=bounds[1], high=bounds[2])
-    return Estimate(value=_finite(value.get("doubleValue", 0.0)))
+    return Estimate(value=_finite(value.get("doubleValue", np.nan)))
 
 
 def _finite(value: object) -> float | None:

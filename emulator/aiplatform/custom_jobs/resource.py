@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 
 from emulator.aiplatform import wire
 from emulator.aiplatform.errors import invalid, unimplemented
+from emulator.aiplatform.expansion import with_own
 from emulator.aiplatform.machines import check_machine
 from emulator.aiplatform.methods import Message
+from emulator.aiplatform.names import check_named
 
 SPEC_FIELDS = (
     "worker_pool_specs",
@@ -17,12 +19,16 @@ SPEC_FIELDS = (
     "scheduling",
     "service_account",
     "network",
-    "enable_web_access",
 )
 POOL_FIELDS = ("machine_spec", "replica_count", "container_spec", "disk_spec")
 _ROLES = ("chief", "worker", "ps", "evaluator")
 """TensorFlow's names for the worker pools, in their order."""
 _POOLS = tuple(f"workerpool{number}" for number in range(len(_ROLES)))
+TASK_POOLS = (0, 1)
+"""Pools whose end is the job's: parameter servers and evaluators go on until they are stopped."""
+_NO_TRAINING_TYPES = frozenset({"n1-standard-1", "n1-standard-2"})
+_MOST_VARIABLES = 100
+_MOST_ARGUMENT_CHARACTERS = 100_000
 _DIRECTORIES = {
     "AIP_MODEL_DIR": "model/",
     "AIP_CHECKPOINT_DIR": "checkpoints/",
@@ -39,8 +45,7 @@ def check(job: Message) -> None:
     wire.only(job, ("display_name", "job_spec", "labels"), "custom_job")
     wire.only(job.job_spec, SPEC_FIELDS, "job_spec")
     wire.only(job.job_spec.scheduling, ("timeout", "restart_job_on_worker_restart"), "job_spec.scheduling")
-    if not job.display_name:
-        raise invalid("custom_job.display_name is required")
+    check_named(job, "custom_job")
     pools = job.job_spec.worker_pool_specs
     if not 1 <= len(pools) <= len(_ROLES):
         raise invalid(f"job_spec.worker_pool_specs must have 1 to {len(_ROLES)} entries, got {len(pools)}")
@@ -57,15 +62,27 @@ def _check_pool(pool: Message, where: str) -> None:
     if pool.HasField("python_package_spec"):
         raise unimplemented(f"the field {where}.python_package_spec")
     wire.only(pool, POOL_FIELDS, where)
-    wire.only(pool.container_spec, ("image_uri", "command", "args", "env"), f"{where}.container_spec")
     check_machine(pool.machine_spec, f"{where}.machine_spec")
-    if not pool.container_spec.image_uri:
-        raise invalid(f"{where}.container_spec.image_uri is required")
-    if not pool.container_spec.command:
-        raise unimplemented(f"an image's own entry point: give {where}.container_spec.command")
-    for variable in pool.container_spec.env:
+    if pool.machine_spec.machine_type in _NO_TRAINING_TYPES:
+        raise invalid(f"{where}.machine_spec: {pool.machine_spec.machine_type} is too small for training")
+    if pool.replica_count < 1:
+        raise invalid(f"{where}.replica_count must be at least 1, got {pool.replica_count}")
+    _check_container(pool.container_spec, f"{where}.container_spec")
+
+
+def _check_container(spec: Message, where: str) -> None:
+    wire.only(spec, ("image_uri", "command", "args", "env"), where)
+    if not spec.image_uri:
+        raise invalid(f"{where}.image_uri is required")
+    if not spec.command:
+        raise unimplemented(f"an image's own entry point: give {where}.command")
+    if len(spec.env) > _MOST_VARIABLES:
+        raise invalid(f"{where}.env must have at most {_MOST_VARIABLES} variables, got {len(spec.env)}")
+    for variable in spec.env:
         if not variable.value:
-            raise invalid(f"{where}.container_spec.env: {variable.name} has an empty value")
+            raise invalid(f"{where}.env: {variable.name} has an empty value")
+    if (length := sum(map(len, spec.args))) > _MOST_ARGUMENT_CHARACTERS:
+        raise invalid(f"{where}.args must have at most {_MOST_ARGUMENT_CHARACTERS} characters, got {length}")
 
 
 def replicas(job: Message) -> Sequence[tuple[int, int]]:
@@ -83,16 +100,16 @@ def environment(job: Message, ports: Mapping[tuple[int, int], int], replica: tup
         replica: Pool and index of this one.
     """
     pool, index = replica
-    own = {v.name: v.value for v in job.job_spec.worker_pool_specs[pool].container_spec.env}
+    own = [(v.name, v.value) for v in job.job_spec.worker_pool_specs[pool].container_spec.env]
     base = job.job_spec.base_output_directory.output_uri_prefix.rstrip("/")
     folders = {name: f"{base}/{folder}" for name, folder in _DIRECTORIES.items()} if base else {}
     task = {"type": _POOLS[pool], "index": index}
     cluster = {"cluster": _addresses(ports, _POOLS), "environment": "cloud", "task": task}
-    variables = {**own, **folders, "CLUSTER_SPEC": json.dumps(cluster)}
+    variables = {**folders, "CLUSTER_SPEC": json.dumps(cluster)}
     if len(ports) > 1:
         config = {"cluster": _addresses(ports, _ROLES), "task": {"type": _ROLES[pool], "index": index}}
         variables["TF_CONFIG"] = json.dumps(config)
-    return variables
+    return with_own(variables, own)
 
 
 def _addresses(ports: Mapping[tuple[int, int], int], names: Sequence[str]) -> Mapping[str, Sequence[str]]:

@@ -6,17 +6,17 @@ from collections.abc import Callable, Mapping
 
 from google.protobuf import empty_pb2
 
-from emulator.aiplatform import wire
 from emulator.aiplatform.context import TYPES, Collection, Context, stamp
 from emulator.aiplatform.custom_jobs import resource
-from emulator.aiplatform.custom_jobs.runner import Ended, Runner
+from emulator.aiplatform.custom_jobs.runner import CANCELLED, FAILED, Ended, Runner
 from emulator.aiplatform.errors import NUMBERS, precondition
-from emulator.aiplatform.filters import matching
+from emulator.aiplatform.listing import listed
 from emulator.aiplatform.methods import Message, message_class
 from emulator.aiplatform.states import set_state, state_name
 
 log = logging.getLogger(__name__)
 _KIND = f"{TYPES}.custom_job:CustomJob"
+_STOP_S = 10.0
 _GOING_ON = ("JOB_STATE_QUEUED", "JOB_STATE_PENDING", "JOB_STATE_RUNNING", "JOB_STATE_CANCELLING")
 
 
@@ -30,7 +30,7 @@ class CustomJobRoutes:
         self._runners: dict[str, Runner] = {}
         for job in self._jobs.all():
             if state_name(job) in _GOING_ON:
-                self._end(job, Ended("JOB_STATE_FAILED", "the emulator was stopped while the job ran"))
+                self._end(job, Ended(FAILED, "the emulator was stopped while the job ran"))
 
     def routes(self) -> Mapping[str, Callable[[Message], Message]]:
         """Handlers by method."""
@@ -43,9 +43,12 @@ class CustomJobRoutes:
         }
 
     def stop(self) -> None:
-        """Cancels every job that runs."""
-        for runner in list(self._runners.values()):
+        """Cancels every job that runs, and waits until their replicas have ended."""
+        running = list(self._runners.values())
+        for runner in running:
             runner.cancelled.set()
+        for runner in running:
+            runner.ended.wait(_STOP_S)
 
     def create(self, request: Message) -> Message:
         """A new job, which starts at once."""
@@ -55,17 +58,15 @@ class CustomJobRoutes:
         job.name = f"{request.parent}/customJobs/{self._context.store.next_number()}"
         set_state(job, "JOB_STATE_PENDING")
         stamp(job, self._context, "create_time", "update_time")
-        self._jobs.put(job.name, job)
         runner = self._runners[job.name] = Runner(self._context, job)
+        self._jobs.put(job.name, job)
         threading.Thread(target=self._run, args=(runner,), name=job.name, daemon=True).start()
         return job
 
     def list(self, request: Message) -> Message:
         """The jobs of a location."""
-        wire.only(request, ("parent", "filter", "page_size", "read_mask"), "ListCustomJobsRequest")
         response = message_class(f"{TYPES}.job_service:ListCustomJobsResponse")()
-        response.custom_jobs.extend(matching(self._jobs.all(f"{request.parent}/customJobs/"), request.filter))
-        return response
+        return listed(request, response, self._jobs.all(f"{request.parent}/customJobs/"))
 
     def cancel(self, request: Message) -> Message:
         """Asks a job to end; a job that has ended stays as it is."""
@@ -90,14 +91,15 @@ class CustomJobRoutes:
             ended = runner.run()
         except Exception as error:
             log.exception("%s", job.name)
-            ended = Ended("JOB_STATE_FAILED", f"{type(error).__name__}: {error}")
+            ended = Ended(FAILED, f"{type(error).__name__}: {error}")
         self._end(job, ended)
         self._runners.pop(job.name, None)
+        runner.ended.set()
 
     def _end(self, job: Message, ended: Ended) -> None:
         set_state(job, ended.state)
         if ended.message:
-            job.error.code = NUMBERS["CANCELLED" if ended.state == "JOB_STATE_CANCELLED" else "INTERNAL"]
+            job.error.code = NUMBERS["CANCELLED" if ended.state == CANCELLED else "INTERNAL"]
             job.error.message = ended.message
         stamp(job, self._context, "end_time", "update_time")
         self._jobs.put(job.name, job)

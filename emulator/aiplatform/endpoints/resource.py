@@ -7,11 +7,12 @@ import re
 from collections.abc import Mapping
 
 from emulator.aiplatform import wire
-from emulator.aiplatform.errors import invalid, precondition
+from emulator.aiplatform.errors import invalid, precondition, unimplemented
 from emulator.aiplatform.machines import check_machine
 from emulator.aiplatform.methods import Message
+from emulator.aiplatform.names import check_named
 
-FIELDS = ("name", "display_name", "description", "labels", "traffic_split", "predict_request_response_logging_config")
+FIELDS = ("name", "display_name", "description", "labels", "predict_request_response_logging_config")
 DEPLOYED_FIELDS = ("id", "model", "display_name", "dedicated_resources", "service_account", "enable_access_logging")
 METRICS = frozenset(
     f"aiplatform.googleapis.com/prediction/online/{name}"
@@ -20,7 +21,11 @@ METRICS = frozenset(
 THIS_MODEL = "0"
 """Key of a traffic split that stands for the model being deployed."""
 _ID = re.compile(r"^(?:[1-9][0-9]{0,8}|[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?)$")
+_DEPLOYED_ID = re.compile(r"^[0-9]{1,10}$")
 _ALL = 100
+_DEFAULT_MACHINE = "n1-standard-2"
+SCALING = ("min_replica_count", "max_replica_count", "autoscaling_metric_specs")
+"""What of a deployed model's resources can be changed later."""
 
 
 def check_id(endpoint_id: str) -> None:
@@ -33,6 +38,20 @@ def check_id(endpoint_id: str) -> None:
         raise invalid(f"endpoint_id {endpoint_id!r} must match {_ID.pattern}")
 
 
+def check_endpoint(endpoint: Message) -> None:
+    """Nothing, when Vertex AI would make such an endpoint.
+
+    Raises:
+        ApiError: It would not.
+    """
+    wire.only(endpoint, FIELDS, "endpoint")
+    check_named(endpoint, "endpoint")
+    logging = endpoint.predict_request_response_logging_config
+    if logging.enabled and not 0 < logging.sampling_rate <= 1:
+        rate = f"{logging.sampling_rate:g}"
+        raise invalid(f"predict_request_response_logging_config.sampling_rate must be in (0, 1], got {rate}")
+
+
 def check_deployment(deployed: Message) -> None:
     """Nothing, when Vertex AI would deploy a model like this.
 
@@ -40,11 +59,63 @@ def check_deployment(deployed: Message) -> None:
         ApiError: It would not.
     """
     wire.only(deployed, DEPLOYED_FIELDS, "deployed_model")
+    if not deployed.model:
+        raise invalid("deployed_model.model is required")
+    if deployed.id and not _DEPLOYED_ID.match(deployed.id):
+        raise invalid(f"deployed_model.id {deployed.id!r} must match {_DEPLOYED_ID.pattern}")
     resources = deployed.dedicated_resources
-    known = ("machine_spec", "min_replica_count", "max_replica_count", "autoscaling_metric_specs")
-    wire.only(resources, known, "dedicated_resources")
+    wire.only(resources, ("machine_spec", *SCALING), "dedicated_resources")
     check_machine(resources.machine_spec, "dedicated_resources.machine_spec")
     check_scaling(resources)
+
+
+def with_defaults(deployed: Message) -> Message:
+    """The deployed model with the machine and the maximum of replicas that Vertex AI gives where none is asked for."""
+    filled = type(deployed)()
+    filled.CopyFrom(deployed)
+    resources = filled.dedicated_resources
+    resources.machine_spec.machine_type = resources.machine_spec.machine_type or _DEFAULT_MACHINE
+    resources.max_replica_count = resources.max_replica_count or resources.min_replica_count
+    return filled
+
+
+def check_servable(model: Message) -> None:
+    """Nothing, when a version can be served by a process of this machine.
+
+    Raises:
+        ApiError: It cannot: images are not there, so their own entry points are not known.
+    """
+    if not model.container_spec.command:
+        raise unimplemented(f"an image's own entry point: give container_spec.command when uploading {model.name}")
+
+
+def check_new(deployed: Message, split: Mapping[str, int], endpoint: Message) -> None:
+    """Nothing, when the endpoint can take a deployed model and the split that comes with it.
+
+    Raises:
+        ApiError: Its id is taken, or the split does not fit.
+    """
+    if deployed.id in {model.id for model in endpoint.deployed_models}:
+        raise invalid(f"deployed_model.id {deployed.id} is taken on {endpoint.name}")
+    check_split(split, endpoint, THIS_MODEL)
+
+
+def rescaled(deployed: Message, asked: Message, mask: Message) -> Message:
+    """A deployed model with the fields of another that an update mask names.
+
+    Raises:
+        ApiError: The mask is empty or names what cannot be changed, or what it names is wrong.
+    """
+    known = [f"dedicated_resources.{name}" for name in SCALING]
+    if not mask.paths or (set(mask.paths) - set(known)):
+        raise invalid(f"update_mask names {list(mask.paths)}; it can name {known}")
+    changed = type(deployed)()
+    changed.CopyFrom(deployed)
+    for path in mask.paths:
+        changed.dedicated_resources.ClearField(path.rpartition(".")[2])
+    mask.MergeMessage(asked, changed)
+    check_scaling(changed.dedicated_resources)
+    return with_defaults(changed)
 
 
 def check_scaling(resources: Message) -> None:
@@ -65,7 +136,9 @@ def check_scaling(resources: Message) -> None:
 
 
 def check_split(split: Mapping[str, int], endpoint: Message, *extra: str) -> None:
-    """Nothing, when a traffic split names deployed models of the endpoint and adds up to 100, or is empty.
+    """Nothing, when a traffic split names deployed models of the endpoint, in shares of 0 to 100 that add up to 100.
+
+    It may be empty too.
 
     Raises:
         ApiError: Not so.
@@ -73,6 +146,8 @@ def check_split(split: Mapping[str, int], endpoint: Message, *extra: str) -> Non
     known = {model.id for model in endpoint.deployed_models} | set(extra)
     if unknown := sorted(set(split) - known):
         raise invalid(f"traffic_split names {unknown}, which are not deployed on {endpoint.name}")
+    if wrong := {key: share for key, share in split.items() if not 0 <= share <= _ALL}:
+        raise invalid(f"traffic_split: shares must be 0 to 100, got {wrong}")
     if split and sum(split.values()) != _ALL:
         raise invalid(f"traffic_split must add up to 100, got {sum(split.values())}")
 

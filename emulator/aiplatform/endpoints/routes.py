@@ -15,9 +15,10 @@ from emulator.aiplatform.deployed import ENDPOINT
 from emulator.aiplatform.endpoints import resource
 from emulator.aiplatform.endpoints.replicas import Answer, Replicas
 from emulator.aiplatform.errors import ApiError, exists, invalid, precondition
-from emulator.aiplatform.filters import matching
+from emulator.aiplatform.listing import listed
 from emulator.aiplatform.methods import Message, message_class
 from emulator.aiplatform.models.resource import Models
+from emulator.aiplatform.names import check_named
 from emulator.aiplatform.operations import Work
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,8 @@ _SERVICE = f"{TYPES}.endpoint_service"
 _CHANGEABLE = ("display_name", "description", "labels", "traffic_split")
 _JSON = "application/json"
 _CLIENT_ERRORS = range(400, 500)
+_LARGEST_REQUEST = 1_500_000
+"""Bytes. Source: Vertex AI, "Choose an endpoint type": 1.5 MB on a shared public endpoint."""
 
 
 class EndpointRoutes:
@@ -63,9 +66,7 @@ class EndpointRoutes:
     def create(self, request: Message) -> Message:
         """A new endpoint with nothing on it."""
         wire.only(request, ("parent", "endpoint", "endpoint_id"), "CreateEndpointRequest")
-        wire.only(request.endpoint, resource.FIELDS, "endpoint")
-        if not request.endpoint.display_name:
-            raise invalid("endpoint.display_name is required")
+        resource.check_endpoint(request.endpoint)
         endpoint_id = request.endpoint_id or self._context.store.next_number()
         if request.endpoint_id:
             resource.check_id(endpoint_id)
@@ -82,18 +83,16 @@ class EndpointRoutes:
 
     def list(self, request: Message) -> Message:
         """The endpoints of a location."""
-        wire.only(request, ("parent", "filter", "page_size", "order_by", "read_mask"), "ListEndpointsRequest")
         response = message_class(f"{_SERVICE}:ListEndpointsResponse")()
-        response.endpoints.extend(matching(self._endpoints.all(f"{request.parent}/endpoints/"), request.filter))
-        return response
+        return listed(request, response, self._endpoints.all(f"{request.parent}/endpoints/"))
 
     def update(self, request: Message) -> Message:
         """An endpoint with other names, labels or traffic."""
         with self._context.lock:
             endpoint = self._endpoints.get(request.endpoint.name)
             paths = list(request.update_mask.paths)
-            if unknown := sorted(set(paths) - set(_CHANGEABLE)):
-                raise invalid(f"the update mask names {unknown}; it can name {list(_CHANGEABLE)}")
+            if not paths or (set(paths) - set(_CHANGEABLE)):
+                raise invalid(f"update_mask names {paths}; it can name {list(_CHANGEABLE)}")
             if "traffic_split" in paths:
                 resource.check_split(request.endpoint.traffic_split, endpoint)
             for path in paths:
@@ -101,6 +100,7 @@ class EndpointRoutes:
             wanted = type(endpoint)()
             request.update_mask.MergeMessage(request.endpoint, wanted)
             endpoint.MergeFrom(wanted)
+            check_named(endpoint, "endpoint")
             return self._keep(endpoint)
 
     def delete(self, request: Message) -> Message:
@@ -114,67 +114,73 @@ class EndpointRoutes:
     def deploy(self, request: Message) -> Work:
         """A model's containers, started; then the model on the endpoint with the traffic that is asked for."""
         wire.only(request, ("endpoint", "deployed_model", "traffic_split"), "DeployModelRequest")
-        resource.check_deployment(request.deployed_model)
-        endpoint, model = self._endpoints.get(request.endpoint), self._models.get(request.deployed_model.model)
-        resource.check_split(request.traffic_split, endpoint, resource.THIS_MODEL)
-        deployed = type(request.deployed_model)()
-        deployed.CopyFrom(request.deployed_model)
+        deployed = resource.with_defaults(request.deployed_model)
+        resource.check_deployment(deployed)
+        endpoint, model = self._endpoints.get(request.endpoint), self._models.get(deployed.model)
+        resource.check_new(deployed, request.traffic_split, endpoint)
+        resource.check_servable(model)
         deployed.id = deployed.id or self._context.store.next_number()
         deployed.model, deployed.model_version_id = f"{model.name}@{model.version_id}", model.version_id
-        resources = deployed.dedicated_resources
-        resources.max_replica_count = resources.max_replica_count or resources.min_replica_count
         stamp(deployed, self._context, "create_time")
         split = dict(request.traffic_split)
 
         def work() -> Message:
             self._replicas.start(endpoint.name, deployed, model)
-            with self._context.lock:
-                now = self._endpoints.get(endpoint.name)
-                now.deployed_models.append(deployed)
-                resource.with_split(now, split, deployed.id)
-                self._keep(now)
+            try:
+                self._add(endpoint.name, deployed, split)
+            except BaseException:
+                self._replicas.stop(endpoint.name, deployed.id)
+                raise
             response = message_class(f"{_SERVICE}:DeployModelResponse")()
             response.deployed_model.CopyFrom(deployed)
             return response
 
         return Work(work)
 
-    def undeploy(self, request: Message) -> Message:
+    def undeploy(self, request: Message) -> Work:
         """A model off an endpoint, and its containers ended."""
         with self._context.lock:
             endpoint = self._endpoints.get(request.endpoint)
             resource.without(endpoint, request.deployed_model_id, request.traffic_split)
             self._keep(endpoint)
-        self._replicas.stop(request.deployed_model_id)
-        return message_class(f"{_SERVICE}:UndeployModelResponse")()
 
-    def mutate(self, request: Message) -> Message:
-        """A deployed model with other replica counts or targets. The replicas that run stay as many."""
+        def work() -> Message:
+            self._replicas.stop(request.endpoint, request.deployed_model_id)
+            return message_class(f"{_SERVICE}:UndeployModelResponse")()
+
+        return Work(work)
+
+    def mutate(self, request: Message) -> Work:
+        """A deployed model with other replica counts or targets, and as many containers as its new minimum."""
         with self._context.lock:
             endpoint = self._endpoints.get(request.endpoint)
             found = [model for model in endpoint.deployed_models if model.id == request.deployed_model.id]
             if not found:
                 raise invalid(f"{request.deployed_model.id} is not deployed on {request.endpoint}")
-            resources, asked = found[0].dedicated_resources, request.deployed_model.dedicated_resources
-            resource.check_scaling(asked)
-            resources.min_replica_count = asked.min_replica_count
-            resources.max_replica_count = asked.max_replica_count or asked.min_replica_count
-            del resources.autoscaling_metric_specs[:]
-            resources.autoscaling_metric_specs.extend(asked.autoscaling_metric_specs)
+            changed = resource.rescaled(found[0], request.deployed_model, request.update_mask)
+            found[0].CopyFrom(changed)
             self._keep(endpoint)
-        response = message_class(f"{_SERVICE}:MutateDeployedModelResponse")()
-        response.deployed_model.CopyFrom(found[0])
-        return response
+        model = self._models.get(changed.model)
+
+        def work() -> Message:
+            self._replicas.scale(request.endpoint, changed, model)
+            response = message_class(f"{_SERVICE}:MutateDeployedModelResponse")()
+            response.deployed_model.CopyFrom(changed)
+            return response
+
+        return Work(work)
 
     def predict(self, request: Message) -> Message:
         """The predictions of the model that the traffic split chooses."""
         wire.only(request, ("endpoint", "instances", "parameters"), "PredictRequest")
+        if not request.instances:
+            raise invalid("instances must not be empty")
         deployed = self._chosen(request.endpoint)
         body = json_format.MessageToDict(request)
         content = {"instances": body.get("instances", [])}
         if "parameters" in body:
             content["parameters"] = body["parameters"]
-        answer = _checked(self._replicas.predict(deployed.id, json.dumps(content).encode(), _JSON))
+        answer = self._answer(request.endpoint, deployed, json.dumps(content).encode(), _JSON)
         model = self._models.get(deployed.model)
         known = {
             "deployedModelId": deployed.id,
@@ -188,10 +194,24 @@ class EndpointRoutes:
     def raw_predict(self, request: Message) -> Message:
         """What the container answers to a body, untouched."""
         deployed = self._chosen(request.endpoint)
-        answer = _checked(
-            self._replicas.predict(deployed.id, request.http_body.data, request.http_body.content_type or _JSON)
-        )
+        kind = request.http_body.content_type or _JSON
+        answer = self._answer(request.endpoint, deployed, request.http_body.data, kind)
         return httpbody_pb2.HttpBody(content_type=answer.content_type, data=answer.body)
+
+    def _answer(self, endpoint: str, deployed: Message, body: bytes, content_type: str) -> Answer:
+        if len(body) > _LARGEST_REQUEST:
+            raise invalid(f"the request has {len(body)} bytes; an endpoint takes at most {_LARGEST_REQUEST}")
+        return _checked(self._replicas.predict(endpoint, deployed.id, body, content_type))
+
+    def _add(self, name: str, deployed: Message, split: Mapping[str, int]) -> None:
+        """Writes down what runs by now. The endpoint may have changed or gone while it started."""
+        with self._context.lock:
+            endpoint = self._endpoints.get(name)
+            resource.check_new(deployed, split, endpoint)
+            self._models.get(deployed.model)
+            endpoint.deployed_models.append(deployed)
+            resource.with_split(endpoint, split, deployed.id)
+            self._keep(endpoint)
 
     def _chosen(self, name: str) -> Message:
         endpoint = self._endpoints.get(name)
@@ -211,6 +231,10 @@ class EndpointRoutes:
             self._replicas.start(endpoint, deployed, self._models.get(deployed.model))
         except Exception:
             log.exception("%s does not come up again", deployed.id)
+        now = self._endpoints.find(endpoint)
+        if now is None or deployed.id not in {model.id for model in now.deployed_models}:
+            # It was undeployed while it started.
+            self._replicas.stop(endpoint, deployed.id)
 
 
 def _checked(answer: Answer) -> Answer:

@@ -1,12 +1,13 @@
 """The rules of the Model Registry: versions, aliases, and which of them is the default."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from emulator.aiplatform import wire
-from emulator.aiplatform.context import TYPES, Collection, Context
+from emulator.aiplatform.context import TYPES, Collection, Context, stamp
 from emulator.aiplatform.errors import ApiError, invalid, not_found
 from emulator.aiplatform.methods import Message
+from emulator.aiplatform.names import check_named
 
 KIND = f"{TYPES}.model:Model"
 DEFAULT = "default"
@@ -65,7 +66,7 @@ class Models:
 
     def put(self, model: Message) -> None:
         """Keeps a version."""
-        model.update_time.FromDatetime(self._context.clock.now())
+        stamp(model, self._context, "update_time", "version_update_time")
         self._versions.put(f"{model.name}@{model.version_id}", model)
 
     def delete(self, model: Message) -> None:
@@ -75,39 +76,53 @@ class Models:
     def add(self, name: str, wanted: Message) -> Message:
         """The wanted model as the next version under a name. The first version is the default, whatever it asks."""
         check(wanted, self._context)
+        check_aliases(wanted.version_aliases)
         earlier = self.versions(name)
         model = type(wanted)()
         model.CopyFrom(wanted)
         model.name = name
         model.version_id = str(int(earlier[-1].version_id) + 1 if earlier else 1)
-        for field in ("create_time", "version_create_time", "version_update_time"):
-            getattr(model, field).FromDatetime(self._context.clock.now())
+        stamp(model, self._context, "create_time", "version_create_time")
+        if earlier:
+            model.create_time.CopyFrom(earlier[0].create_time)
         model.supported_deployment_resources_types.append(_DEDICATED)
-        aliases = list(dict.fromkeys([*wanted.version_aliases, *([] if earlier else [DEFAULT])]))
+        aliases = [*wanted.version_aliases, *([] if earlier else [DEFAULT])]
         del model.version_aliases[:]
         self.put(model)
         return self.merge_aliases(model, aliases)
 
     def merge_aliases(self, model: Message, aliases: Sequence[str]) -> Message:
-        """The version with aliases added, each taken from the version that had it; `-alias` takes one away.
+        """The version with aliases added, each taken from the version that had it; `-alias` takes its own away.
 
         Raises:
             ApiError: An alias is not one, or the default would be nowhere.
         """
-        for alias in aliases:
-            name = alias.removeprefix("-")
-            if not _ALIAS.match(name):
-                raise invalid(f"version alias {name!r} must match {_ALIAS.pattern}")
-            if alias == f"-{DEFAULT}":
-                raise invalid("the default alias is moved by giving it to another version, not taken away")
-            for other in self.versions(model.name):
-                if name in other.version_aliases:
-                    other.version_aliases.remove(name)
-                    self.put(other)
-        model = self.get(f"{model.name}@{model.version_id}") if aliases else model
-        model.version_aliases.extend(alias for alias in aliases if not alias.startswith("-"))
+        check_aliases(aliases)
+        added = {alias for alias in aliases if not alias.startswith("-")}
+        removed = {alias.removeprefix("-") for alias in aliases if alias.startswith("-")}
+        for other in self.versions(model.name):
+            if other.version_id != model.version_id and added & set(other.version_aliases):
+                _set_aliases(other, set(other.version_aliases) - added)
+                self.put(other)
+        _set_aliases(model, (set(model.version_aliases) | added) - removed)
         self.put(model)
         return model
+
+
+def check_aliases(aliases: Sequence[str]) -> None:
+    """Nothing, when all are aliases, each at most once; `-alias` stands for one to be taken away.
+
+    Raises:
+        ApiError: Not so.
+    """
+    for alias in aliases:
+        if not _ALIAS.match(alias.removeprefix("-")):
+            raise invalid(f"version alias {alias!r} must match {_ALIAS.pattern}, after a - to take it away")
+    if f"-{DEFAULT}" in aliases:
+        raise invalid("the default alias is moved by giving it to another version, not taken away")
+    names = [alias.removeprefix("-") for alias in aliases]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise invalid(f"version aliases {repeated} are given more than once")
 
 
 def check(model: Message, context: Context) -> None:
@@ -118,8 +133,7 @@ def check(model: Message, context: Context) -> None:
     """
     wire.only(model, FIELDS, "model")
     wire.only(model.container_spec, CONTAINER_FIELDS, "model.container_spec")
-    if not model.display_name:
-        raise invalid("model.display_name is required")
+    check_named(model, "model")
     if not model.container_spec.image_uri:
         raise invalid("model.container_spec.image_uri is required")
     if model.artifact_uri:
@@ -130,6 +144,11 @@ def check(model: Message, context: Context) -> None:
     for variable in model.container_spec.env:
         if variable.name.startswith("AIP_"):
             raise invalid(f"the variable {variable.name} is Vertex AI's own")
+
+
+def _set_aliases(model: Message, aliases: Set[str]) -> None:
+    del model.version_aliases[:]
+    model.version_aliases.extend(sorted(aliases))
 
 
 def check_id(model_id: str) -> None:

@@ -7,10 +7,11 @@ from google.protobuf import empty_pb2
 from emulator.aiplatform import wire
 from emulator.aiplatform.context import TYPES, Context
 from emulator.aiplatform.deployed import deployments_of
-from emulator.aiplatform.errors import exists, not_found, precondition
-from emulator.aiplatform.filters import matching
+from emulator.aiplatform.errors import exists, invalid, not_found, precondition
+from emulator.aiplatform.listing import listed
 from emulator.aiplatform.methods import Message, message_class
 from emulator.aiplatform.models.resource import DEFAULT, Models, check_id
+from emulator.aiplatform.names import check_named
 
 _CHANGEABLE = ("display_name", "description", "version_description", "labels")
 
@@ -38,16 +39,12 @@ class ModelRoutes:
     def upload(self, request: Message) -> Message:
         """A new version under a parent model, or of a new one."""
         wire.only(request, ("parent", "parent_model", "model_id", "model"), "UploadModelRequest")
+        if request.parent_model and request.model_id:
+            raise invalid("model_id is for a new model; a new version of parent_model has the id of that")
+        if request.model_id:
+            check_id(request.model_id)
         with self._context.lock:
-            if request.parent_model and not self._models.versions(request.parent_model):
-                raise not_found(request.parent_model)
-            model_id = request.model_id or self._context.store.next_number()
-            if request.model_id:
-                check_id(model_id)
-            name = request.parent_model.partition("@")[0] or f"{request.parent}/models/{model_id}"
-            if not request.parent_model and self._models.versions(name):
-                raise exists(name)
-            model = self._models.add(name, request.model)
+            model = self._models.add(self._name(request), request.model)
         response = message_class(f"{TYPES}.model_service:UploadModelResponse")()
         response.model, response.model_version_id = model.name, model.version_id
         return response
@@ -58,25 +55,23 @@ class ModelRoutes:
 
     def list(self, request: Message) -> Message:
         """The default version of every model."""
-        wire.only(request, ("parent", "filter", "page_size", "read_mask", "order_by"), "ListModelsRequest")
         response = message_class(f"{TYPES}.model_service:ListModelsResponse")()
-        response.models.extend(matching(self._models.latest(f"{request.parent}/models/"), request.filter))
-        return response
+        return listed(request, response, [*map(self._shown, self._models.latest(f"{request.parent}/models/"))])
 
     def list_versions(self, request: Message) -> Message:
         """Every version of a model, the oldest first."""
-        wire.only(request, ("name", "filter", "page_size", "order_by"), "ListModelVersionsRequest")
         versions = self._models.versions(request.name.partition("@")[0])
         if not versions:
             raise not_found(request.name)
         response = message_class(f"{TYPES}.model_service:ListModelVersionsResponse")()
-        response.models.extend(matching(versions, request.filter))
-        return response
+        return listed(request, response, [*map(self._shown, versions)])
 
     def update(self, request: Message) -> Message:
         """A version with other names, descriptions or labels."""
         with self._context.lock:
             model = self._models.get(request.model.name)
+            if not request.update_mask.paths:
+                raise invalid("update_mask is required")
             for path in request.update_mask.paths:
                 if path not in _CHANGEABLE:
                     raise precondition(f"model.{path} cannot be changed")
@@ -84,8 +79,9 @@ class ModelRoutes:
             wanted = type(model)()
             request.update_mask.MergeMessage(request.model, wanted)
             model.MergeFrom(wanted)
+            check_named(model, "model")
             self._models.put(model)
-        return model
+        return self._shown(model)
 
     def merge_version_aliases(self, request: Message) -> Message:
         """A version with aliases added or taken away."""
@@ -113,6 +109,18 @@ class ModelRoutes:
             for model in versions:
                 self._models.delete(model)
         return empty_pb2.Empty()
+
+    def _name(self, request: Message) -> str:
+        """The resource name under which an upload goes."""
+        if request.parent_model:
+            name = str(request.parent_model.partition("@")[0])
+            if not self._models.versions(name):
+                raise not_found(name)
+            return name
+        name = f"{request.parent}/models/{request.model_id or self._context.store.next_number()}"
+        if self._models.versions(name):
+            raise exists(name)
+        return name
 
     def _check_unused(self, model: Message) -> None:
         if deployments_of(self._context, model):

@@ -4,16 +4,16 @@ from collections.abc import Callable, Mapping
 
 from google.protobuf import empty_pb2
 
-from emulator.aiplatform import wire
 from emulator.aiplatform.context import TYPES, Collection, Context, stamp
 from emulator.aiplatform.deployed import ENDPOINT
 from emulator.aiplatform.errors import invalid, precondition
-from emulator.aiplatform.filters import matching
+from emulator.aiplatform.listing import listed
 from emulator.aiplatform.methods import Message, message_class
 from emulator.aiplatform.monitoring_jobs import resource
-from emulator.aiplatform.states import set_state
+from emulator.aiplatform.states import set_state, state_name
 
 _KIND = f"{TYPES}.model_deployment_monitoring_job:ModelDeploymentMonitoringJob"
+_PAUSED = "JOB_STATE_PAUSED"
 
 
 class MonitoringJobRoutes:
@@ -48,8 +48,8 @@ class MonitoringJobRoutes:
             job.CopyFrom(asked)
             number = self._context.store.next_number()
             job.name = f"{request.parent}/modelDeploymentMonitoringJobs/{number}"
-            # Without a schema Vertex AI infers one from the first 1,000 predictions, and waits for them.
-            set_state(job, "JOB_STATE_RUNNING" if job.analysis_instance_schema_uri else "JOB_STATE_PENDING")
+            resource.round_interval(job)
+            set_state(job, _working(job))
             stamp(job, self._context, "create_time")
             self._keep(job)
             endpoint.model_deployment_monitoring_job = job.name
@@ -58,17 +58,15 @@ class MonitoringJobRoutes:
 
     def list(self, request: Message) -> Message:
         """The monitoring jobs of a location."""
-        wire.only(request, ("parent", "filter", "page_size", "read_mask"), "ListModelDeploymentMonitoringJobsRequest")
         response = message_class(f"{TYPES}.job_service:ListModelDeploymentMonitoringJobsResponse")()
         found = self._jobs.all(f"{request.parent}/modelDeploymentMonitoringJobs/")
-        response.model_deployment_monitoring_jobs.extend(matching(found, request.filter))
-        return response
+        return listed(request, response, found)
 
     def update(self, request: Message) -> Message:
         """The job with other objectives, schedule, sampling or alerts."""
         asked, paths = request.model_deployment_monitoring_job, list(request.update_mask.paths)
-        if unknown := sorted(set(paths) - set(resource.CHANGEABLE)):
-            raise invalid(f"the update mask names {unknown}; it can name {list(resource.CHANGEABLE)}")
+        if not paths or (set(paths) - set(resource.CHANGEABLE)):
+            raise invalid(f"update_mask names {paths}; it can name {list(resource.CHANGEABLE)}")
         with self._context.lock:
             job = self._jobs.get(asked.name)
             for path in paths:
@@ -81,6 +79,7 @@ class MonitoringJobRoutes:
             for field in ("state", "create_time", "update_time"):
                 checked.ClearField(field)
             resource.check(checked, self._endpoints.get(job.endpoint))
+            resource.round_interval(job)
             self._keep(job)
         return job
 
@@ -97,19 +96,27 @@ class MonitoringJobRoutes:
 
     def pause(self, request: Message) -> Message:
         """The job stops looking."""
-        return self._switch(request.name, "JOB_STATE_PAUSED")
+        with self._context.lock:
+            job = self._jobs.get(request.name)
+            set_state(job, _PAUSED)
+            self._keep(job)
+        return empty_pb2.Empty()
 
     def resume(self, request: Message) -> Message:
-        """The job looks again."""
-        return self._switch(request.name, "JOB_STATE_RUNNING")
-
-    def _switch(self, name: str, state: str) -> Message:
+        """A paused job looks again."""
         with self._context.lock:
-            job = self._jobs.get(name)
-            set_state(job, state)
+            job = self._jobs.get(request.name)
+            if state_name(job) != _PAUSED:
+                raise precondition(f"{job.name} is not paused")
+            set_state(job, _working(job))
             self._keep(job)
         return empty_pb2.Empty()
 
     def _keep(self, job: Message) -> None:
         stamp(job, self._context, "update_time")
         self._jobs.put(job.name, job)
+
+
+def _working(job: Message) -> str:
+    # Without a schema Vertex AI infers one from the first 1,000 predictions, and waits for them.
+    return "JOB_STATE_RUNNING" if job.analysis_instance_schema_uri else "JOB_STATE_PENDING"
