@@ -90,5 +90,6 @@ class Collection:
 
 def stamp(message: Message, context: Context, *fields: str) -> None:
     """Writes the time into fields of a message."""
+    now = context.clock.now()
     for name in fields:
-        getattr(message, name).FromDatetime(context.clock.now())
+        getattr(message, name).FromDatetime(now)

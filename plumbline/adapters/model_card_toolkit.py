@@ -6,8 +6,8 @@ The package is of 2023 and works, but for four things, which this module alone k
 - its generated `model_card_pb2` is too old for protobuf 6, so the module is made anew from the descriptor in that file;
 - it imports ml_metadata, whose wheels need a newer glibc than Debian 12 has, for a feature that is not used here, so an
   empty stand-in is put in its place where the real one is missing;
-- its schema refers to `#definitions/graphic`, which jsonschema has refused since it lacks a slash, so graphics are added
-  to the card after the rest of it has been checked.
+- its schema refers to `#definitions/graphic`, which lacks a slash and is refused by jsonschema, so graphics are added to
+  the card after the rest of it has been checked.
 """
 
 import ast

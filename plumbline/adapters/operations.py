@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from google.api_core import exceptions, operation, retry
+from google.api_core import exceptions, operation
+from google.api_core.future import polling
 
 from plumbline.errors import ServiceError
 
 Response = TypeVar("Response")
 
-POLLING = retry.Retry(initial=0.05, multiplier=1.3, maximum=10.0, timeout=None)
+POLLING = polling.DEFAULT_POLLING.with_delay(initial=0.05, multiplier=1.3, maximum=10.0)
 """Quick at first, since an emulator is done in milliseconds; 10 s later, since a deployment takes minutes."""
 
 

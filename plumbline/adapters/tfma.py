@@ -93,7 +93,9 @@ def evaluate_with_tfma(
                 writers=tfma.default_writers(output_path=str(output), eval_config=config, eval_shared_model=shared),
             )
         )
-    found = [result for name in models for result in _load(output, name, evaluation.slices)]
+    # TFMA drops the name of an only model.
+    known = dict.fromkeys(models, "") if len(models) == 1 else {name: name for name in models}
+    found = [result for name in models for result in _load(output, name, known[name], evaluation.slices)]
     positive = pc.cast(table.column(LABEL), pa.int64()).to_numpy()
     drawn = [c for name in models for c in curves(name, table.column(name).to_numpy(), positive)]
     return Scoreboard(
@@ -121,9 +123,9 @@ def _extracts(table: pa.Table) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, names=table.column_names)
 
 
-def _load(output: Path, model: str, entries: Sequence[Names]) -> Sequence[SliceResult]:
+def _load(output: Path, model: str, known_as: str, entries: Sequence[Names]) -> Sequence[SliceResult]:
     """The model's results by entry of the config, in the order of the slices' values."""
-    loaded = tfma.load_eval_result(str(output), model_name=model)
+    loaded = tfma.load_eval_result(str(output), model_name=known_as)
     found = [_result(model, _key(key, entries), values[""][""]) for key, values in loaded.slicing_metrics]
     return sorted(found, key=lambda result: _position(result.slice, entries))
 

@@ -118,7 +118,7 @@ class Replicas:
         started: list[Replica] = []
         try:
             for port in free_ports(count):
-                started.append(self._start(endpoint, deployed, model, port))
+                started.append(self._start(endpoint, deployed, model, port))  # noqa: PERF401 - must hold those before a failure
             for replica in started:
                 self._await_health(replica, float(timeout))
         except BaseException:

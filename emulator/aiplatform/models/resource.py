@@ -11,6 +11,7 @@ from emulator.aiplatform.names import check_named
 
 KIND = f"{TYPES}.model:Model"
 DEFAULT = "default"
+_LAST_VERSION = "last version of a model"
 FIELDS = (
     "display_name",
     "description",
@@ -81,7 +82,7 @@ class Models:
         model = type(wanted)()
         model.CopyFrom(wanted)
         model.name = name
-        model.version_id = str(int(earlier[-1].version_id) + 1 if earlier else 1)
+        model.version_id = self._next_version(name)
         stamp(model, self._context, "create_time", "version_create_time")
         if earlier:
             model.create_time.CopyFrom(earlier[0].create_time)
@@ -90,6 +91,18 @@ class Models:
         del model.version_aliases[:]
         self.put(model)
         return self.merge_aliases(model, aliases)
+
+    def _next_version(self, name: str) -> str:
+        """A number that no version of the model ever had, also none that was deleted."""
+        number = str(int(self._context.store.get(_LAST_VERSION, name) or 0) + 1)
+        self._context.store.put(_LAST_VERSION, name, number)
+        return number
+
+    def delete_all(self, name: str) -> None:
+        """Takes a model away with all its versions; another one of that name starts at version 1."""
+        for model in self.versions(name):
+            self.delete(model)
+        self._context.store.delete(_LAST_VERSION, name)
 
     def merge_aliases(self, model: Message, aliases: Sequence[str]) -> Message:
         """The version with aliases added, each taken from the version that had it; `-alias` takes its own away.

@@ -106,8 +106,7 @@ class ModelRoutes:
                 raise not_found(request.name)
             for model in versions:
                 self._check_unused(model)
-            for model in versions:
-                self._models.delete(model)
+            self._models.delete_all(request.name)
         return empty_pb2.Empty()
 
     def _name(self, request: Message) -> str:

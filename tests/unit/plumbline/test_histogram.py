@@ -28,7 +28,7 @@ def test_thresholds_are_as_many_as_asked_for() -> None:
         pytest.param(0.0, 0, id="zero exceeds only the one below it"),
         pytest.param(1e-7, 0, id="in the first bucket"),
         pytest.param(1.0, THRESHOLDS - 1, id="one is in the open bucket at the end"),
-        pytest.param(0.99995, THRESHOLDS - 2, id="the last bucket begins at 0.9999, below the threshold 9998/9999 + eps"),
+        pytest.param(0.99995, THRESHOLDS - 3, id="its bucket begins at 0.9999, just below 9998/9999 + epsilon"),
         # Bucket 5000 begins at 0.4999, bucket 5001 at 0.5; threshold 4999 is 4999/9999 = 0.49995.
         pytest.param(0.49999, 4998, id="above its threshold, but its bucket begins below"),
         pytest.param(0.5, 4999, id="its bucket begins above the threshold"),
@@ -36,8 +36,7 @@ def test_thresholds_are_as_many_as_asked_for() -> None:
 )
 def test_a_score_counts_where_its_bucket_begins(score: float, index: int) -> None:
     """TFMA first puts scores into buckets of a ten-thousandth and then compares the buckets' starts."""
-    found = int(threshold_index(np.array([score]))[0])
-    assert found == index - (score == 0.99995)
+    assert threshold_index(np.array([score])).tolist() == [index]
 
 
 def test_scores_in_one_bucket_are_tied() -> None:
