@@ -236,14 +236,6 @@ class Evaluation:
     engine: Literal["vectorised", "tfma"] = "vectorised"
     """vectorised: histograms in numpy, same numbers; tfma: TensorFlow Model Analysis on Beam, the reference."""
 
-    @model_validator(mode="after")
-    def _gates_have_slices(self) -> "Evaluation":
-        known = {frozenset(entry) for entry in self.slices}
-        for gate in self.gates:
-            if frozenset(gate.by) not in known:
-                raise ValueError(f"the gate on {gate.metric} by {list(gate.by)} needs a slice of the same columns")
-        return self
-
 
 @section
 class Serving:

@@ -21,7 +21,9 @@ def matching(messages: Sequence[Message], text: str) -> Sequence[Message]:
         ApiError: 501 for a filter of another form, or on a field that is not a single value.
     """
     terms = _terms(text) if text.strip() else []
-    return [message for message in messages if all(_value(message, field) == value for field, value in terms)]
+    wanted = [value for _, value in terms]
+    # Each term is looked at, so that a wrong one is refused whatever the others say.
+    return [message for message in messages if [_value(message, field) for field, _ in terms] == wanted]
 
 
 def _terms(text: str) -> Sequence[tuple[str, str]]:

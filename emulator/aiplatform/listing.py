@@ -22,15 +22,19 @@ def listed(request: Message, response: Message, found: Sequence[Message]) -> Mes
         ApiError: The request asks for something that is not possible, or that the emulator does not have.
     """
     wire.only(request, _FIELDS, request.DESCRIPTOR.name)
-    chosen = _ordered(matching(found, request.filter), getattr(request, "order_by", ""))
+    name = next(field.name for field in response.DESCRIPTOR.fields if field.message_type)
+    # Asked of an empty resource first, so that a wrong request is refused also where there is nothing to list.
+    empty = getattr(type(response)(), name).add()
+    _ordered(matching([empty], request.filter) or [empty], order := getattr(request, "order_by", ""))
+    _masked(request, empty)
+    chosen = _ordered(matching(found, request.filter), order)
     start, size = _start(request.page_token), request.page_size
     if size < 0:
         raise invalid(f"page_size must not be negative, got {size}")
     end = start + size if size else len(chosen)
     if end < len(chosen):
         response.next_page_token = str(end)
-    field = next(field.name for field in response.DESCRIPTOR.fields if field.message_type)
-    getattr(response, field).extend(_masked(request, message) for message in chosen[start:end])
+    getattr(response, name).extend(_masked(request, message) for message in chosen[start:end])
     return response
 
 

@@ -27,7 +27,9 @@ from emulator.aiplatform.pipeline_jobs.routes import PipelineJobRoutes
 
 log = logging.getLogger(__name__)
 Handler = Callable[[Message], Message | Work]
-_OPERATION = re.compile(r"^/(?:v1|ui)/(?P<name>projects/[^/]+/locations/[^/]+/(?:.+/)?operations/[^/:]+)(?P<wait>:wait)?$")
+_OPERATION = re.compile(
+    r"^/(?:v1|ui)/(?P<name>projects/[^/]+/locations/[^/]+/(?:.+/)?operations/[^/:]+)(?P<wait>:wait)?$"
+)
 _VERBS = ["GET", "POST", "PATCH", "PUT", "DELETE"]
 
 

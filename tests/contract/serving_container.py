@@ -1,12 +1,14 @@
 """A serving container for tests, in the standard library alone so that it starts at once.
 
 It predicts for each instance which variables it was started with and the instance. What it is to do wrong is said by
-variables of its own: FAIL ends it with that message, SICK makes it answer 503 on its health route.
+variables of its own: FAIL ends it with that message, SICK makes it answer 503 on its health route, SLOW holds its start
+up for so many seconds.
 """
 
 import json
 import os
 import sys
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -60,4 +62,5 @@ class Handler(BaseHTTPRequestHandler):
 if __name__ == "__main__":
     if "FAIL" in os.environ:
         sys.exit(os.environ["FAIL"])
+    time.sleep(float(os.environ.get("SLOW", "0")))
     ThreadingHTTPServer(("127.0.0.1", int(os.environ["AIP_HTTP_PORT"])), Handler).serve_forever()

@@ -335,14 +335,11 @@ def test_undeploying_ends_the_containers(vertex: Vertex, model: str) -> None:
 
 def test_an_endpoint_that_goes_while_a_container_starts_leaves_nothing(vertex: Vertex) -> None:
     """The deployment fails, and no container of it runs on."""
-    slow = "import os, time; time.sleep(0.5); import runpy, sys; sys.argv = sys.argv[1:]; "
-    script = vx.SERVING[-1]
-    command = ["python", "-S", "-c", f"{slow} runpy.run_path({script!r}, run_name='__main__')"]
-    to, name = endpoint(vertex), serving(vertex, command=command)
+    to, name = endpoint(vertex), serving(vertex, env=[v1.EnvVar(name="SLOW", value="0.5")])
     pending = vertex.endpoints.deploy_model(endpoint=to, deployed_model=deployed_model(name))
     done(vertex.endpoints.delete_endpoint(name=to))
     refused(MISSING, to, lambda: done(pending))
-    assert not _containers_of(to)
+    assert not vx.containers_of(to)
 
 
 def test_a_dead_container_is_told(vertex: Vertex, model: str) -> None:
@@ -395,16 +392,3 @@ def test_an_endpoint_id_is_given_once(vertex: Vertex) -> None:
 def test_a_wrong_endpoint_is_refused(vertex: Vertex, fields: dict[str, object], status: str, text: str) -> None:
     """With the field that is wrong, or that the emulator does not have."""
     refused(status, text, lambda: endpoint(vertex, **fields))
-
-
-def _containers_of(name: str) -> list[str]:
-    marker = f"AIP_ENDPOINT_ID={name.rpartition('/')[2]}".encode()
-    found = []
-    for pid in filter(str.isdecimal, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/environ", "rb") as environ:
-                if marker in environ.read().split(b"\0"):
-                    found.append(pid)
-        except OSError:
-            continue
-    return found

@@ -1,6 +1,6 @@
 """Both evaluation engines give the same numbers; TFMA, run as its makers mean it, is the reference."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,7 @@ def compute(metric: Any, found: Rows) -> float:
 @settings(max_examples=25, deadline=None)
 @given(rows)
 def test_the_vectorised_engine_equals_tfma_on_any_rows(found: Rows) -> None:
-    """Ties, ends, thresholds hit exactly, one class, one example. What TFMA calls NaN or an area of one class is None."""
+    """Ties, ends, thresholds hit exactly, one class, one example. TFMA's NaN, and its area of one class, are None."""
     table = pa.table({"label": [label for label, _ in found], "candidate": [score for _, score in found]})
     ours = find(evaluate_vectorised(table, evaluation(), ["candidate"]), "candidate", ())
     assert ours is not None
@@ -133,10 +133,10 @@ SLICED = evaluation(("case",), ("hour",), ("flag",), ("hour", "case"))
 
 
 @pytest.fixture(scope="module")
-def run(table: pa.Table, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Scoreboard, Path]]:
+def run(table: pa.Table, tmp_path_factory: pytest.TempPathFactory) -> tuple[Scoreboard, Path]:
     """TFMA's scoreboard of the table, without intervals, and its folder."""
     output = tmp_path_factory.mktemp("tfma")
-    yield evaluate_with_tfma(table, SLICED, MODELS, output, intervals=False), output
+    return evaluate_with_tfma(table, SLICED, MODELS, output, intervals=False), output
 
 
 def test_both_engines_see_the_same_slices_in_the_same_order(table: pa.Table, run: tuple[Scoreboard, Path]) -> None:
@@ -178,7 +178,7 @@ def test_tfma_can_read_its_own_result_again(run: tuple[Scoreboard, Path]) -> Non
 
 
 def test_tfma_finds_intervals_around_its_values(tmp_path: Path) -> None:
-    """By the jackknife, at 95 per cent; slow, so on all rows together only. An only model has no name in TFMA's files."""
+    """By the jackknife, at 95 per cent; slow, so on all rows only. TFMA drops the name of an only model, we do not."""
     random = np.random.default_rng(5)
     labels = random.random(60) < 0.4
     table = pa.table({"label": labels, "candidate": np.clip(random.random(60) * 0.7 + 0.3 * labels, 0, 1)})

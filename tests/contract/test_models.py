@@ -91,7 +91,7 @@ def test_an_alias_is_on_one_version_only(vertex: Vertex) -> None:
         (["good", "Bad_One"], "Bad_One"),
         (["1"], "'1'"),
         (["-default"], "moved by giving it to another version"),
-        (["good", "-good"], "more than once"),
+        (["good", "-good"], "both given and taken away"),
     ],
 )
 def test_a_wrong_alias_changes_nothing(vertex: Vertex, wanted: list[str], text: str) -> None:

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -134,3 +135,15 @@ def pids(vertex: Vertex, of: str, calls: int = 8) -> Sequence[int]:
     """The processes that answer predictions, each once, in the order of their numbers."""
     answers = [vertex.predictions.predict(endpoint=of, instances=[{"x": 1}]) for _ in range(calls)]
     return sorted({int(v1.PredictResponse.pb(a).predictions[0].struct_value["pid"]) for a in answers})
+
+
+def containers_of(name: str) -> Sequence[str]:
+    """The processes that serve an endpoint, or are about to."""
+    marker = f"AIP_ENDPOINT_ID={name.rpartition('/')[2]}".encode()
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        # It may have ended since, or be somebody else's.
+        with suppress(OSError):
+            if marker in (process / "environ").read_bytes().split(b"\0"):
+                found.append(process.name)
+    return found

@@ -17,6 +17,7 @@ from emulator.aiplatform.states import set_state, state_name
 log = logging.getLogger(__name__)
 _KIND = f"{TYPES}.custom_job:CustomJob"
 _STOP_S = 10.0
+_STOPPED = "the emulator was stopped while the job ran"
 _GOING_ON = ("JOB_STATE_QUEUED", "JOB_STATE_PENDING", "JOB_STATE_RUNNING", "JOB_STATE_CANCELLING")
 
 
@@ -28,9 +29,10 @@ class CustomJobRoutes:
         self._context = context
         self._jobs = Collection(context, _KIND)
         self._runners: dict[str, Runner] = {}
+        self._stopping = False
         for job in self._jobs.all():
             if state_name(job) in _GOING_ON:
-                self._end(job, Ended(FAILED, "the emulator was stopped while the job ran"))
+                self._end(job, Ended(FAILED, _STOPPED))
 
     def routes(self) -> Mapping[str, Callable[[Message], Message]]:
         """Handlers by method."""
@@ -43,7 +45,8 @@ class CustomJobRoutes:
         }
 
     def stop(self) -> None:
-        """Cancels every job that runs, and waits until their replicas have ended."""
+        """Fails every job that runs, as a kill would, and waits until their replicas have ended."""
+        self._stopping = True
         running = list(self._runners.values())
         for runner in running:
             runner.cancelled.set()
@@ -92,7 +95,7 @@ class CustomJobRoutes:
         except Exception as error:
             log.exception("%s", job.name)
             ended = Ended(FAILED, f"{type(error).__name__}: {error}")
-        self._end(job, ended)
+        self._end(job, Ended(FAILED, _STOPPED) if self._stopping else ended)
         self._runners.pop(job.name, None)
         runner.ended.set()
 

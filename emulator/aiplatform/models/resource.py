@@ -123,7 +123,7 @@ class Models:
 
 
 def check_aliases(aliases: Sequence[str]) -> None:
-    """Nothing, when all are aliases, each at most once; `-alias` stands for one to be taken away.
+    """Nothing, when all are aliases; `-alias` stands for one to be taken away, which cannot be given too.
 
     Raises:
         ApiError: Not so.
@@ -133,9 +133,8 @@ def check_aliases(aliases: Sequence[str]) -> None:
             raise invalid(f"version alias {alias!r} must match {_ALIAS.pattern}, after a - to take it away")
     if f"-{DEFAULT}" in aliases:
         raise invalid("the default alias is moved by giving it to another version, not taken away")
-    names = [alias.removeprefix("-") for alias in aliases]
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise invalid(f"version aliases {repeated} are given more than once")
+    if both := sorted(alias for alias in aliases if f"-{alias}" in aliases):
+        raise invalid(f"version aliases {both} are both given and taken away")
 
 
 def check(model: Message, context: Context) -> None:

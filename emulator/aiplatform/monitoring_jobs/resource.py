@@ -20,6 +20,7 @@ FIELDS = (
     "model_monitoring_alert_config",
     "analysis_instance_schema_uri",
     "predict_instance_schema_uri",
+    "sample_predict_instance",
     "labels",
 )
 CHANGEABLE = (

@@ -48,6 +48,12 @@ def values(found: SliceResult) -> Mapping[Metric, float | None]:
     return {name: estimate.value for name, estimate in found.metrics.items()}
 
 
+def of_drawn(rows: int, *, seed: int = 3) -> SliceResult:
+    """The result on such rows."""
+    labels, scores = drawn(rows, seed=seed)
+    return result(evaluated(labels.tolist(), scores.tolist()))
+
+
 def drawn(rows: int, *, seed: int = 3) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
     """Labels, a fifth of them positive, and scores that know something of them."""
     random = np.random.default_rng(seed)
@@ -106,7 +112,7 @@ def test_what_is_not_defined_is_none(labels: list[int], scores: list[float], und
 
 def test_slices_are_in_the_order_of_the_config_and_of_their_values() -> None:
     """Numbers by size, not by text; a cross in the order of its entry's columns; combinations without rows absent."""
-    columns = {"hour": [10, 9, 9, 10], "origin": ["B", "A", "A", "A"]}
+    columns: Mapping[str, Sequence[object]] = {"hour": [10, 9, 9, 10], "origin": ["B", "A", "A", "A"]}
     board = evaluated([0, 1, 0, 1], [0.1] * 4, ("hour",), ("origin", "hour"), columns=columns)
     assert [found.slice for found in board.results] == [
         (),
@@ -135,8 +141,10 @@ def test_a_row_without_a_slicing_value_is_in_no_such_slice() -> None:
 
 def test_a_column_without_any_value_has_no_slices() -> None:
     """The gates ask for the slices they expect, so nothing passes for it."""
-    columns = {"origin": pa.array([None, None], pa.string())}
-    assert [found.slice for found in evaluated([0, 1], [0.1, 0.2], ("origin",), columns=columns).results] == [()]
+    nothing = pa.array([None, None], pa.string())
+    table = pa.table({"label": [0, 1], MODEL: [0.1, 0.2], "origin": nothing})
+    board = evaluate_vectorised(table, evaluation(("origin",)), [MODEL])
+    assert [found.slice for found in board.results] == [()]
 
 
 def test_no_rows_have_no_slices() -> None:
@@ -181,9 +189,9 @@ def test_a_label_that_is_neither_0_nor_1_is_refused(wrong: int | None) -> None:
 
 
 def test_intervals_hold_the_spread_of_other_samples() -> None:
-    """Half an interval is about as wide as 1.96 standard deviations of the metric over 200 samples of its size."""
-    samples = [values(result(evaluated(*map(list, drawn(2000, seed=seed))))) for seed in range(100, 300)]
-    found = result(evaluated(*map(list, drawn(2000)))).metrics
+    """Half an interval is about as wide as 1.96 standard deviations of the metric over 150 samples of its size."""
+    samples = [values(of_drawn(2000, seed=seed)) for seed in range(100, 250)]
+    found = of_drawn(2000).metrics
     metrics: tuple[Metric, ...] = ("auc", "auc_pr", "precision", "recall", "calibration")
     for name in metrics:
         estimate = found[name]
@@ -191,7 +199,7 @@ def test_intervals_hold_the_spread_of_other_samples() -> None:
         assert estimate.low is not None
         assert estimate.high is not None
         assert estimate.low < estimate.value < estimate.high
-        spread = 1.96 * float(np.std([sample[name] for sample in samples]))
+        spread = 1.96 * float(np.std(np.array([sample[name] for sample in samples], np.float64)))
         # A standard error from 20 groups is itself known to about a sixth.
         assert (estimate.high - estimate.low) / 2 == pytest.approx(spread, rel=0.5), name
 
@@ -213,7 +221,7 @@ def test_more_confidence_makes_wider_intervals() -> None:
 @given(rows=st.integers(20, 80), seed=st.integers(0, 10_000))
 def test_intervals_hold_the_value_and_stay_in_range(rows: int, seed: int) -> None:
     """Areas and shares within 0 and 1, calibration above 0; counts have none."""
-    found = result(evaluated(*map(list, drawn(rows, seed=seed)))).metrics
+    found = of_drawn(rows, seed=seed).metrics
     assert found["example_count"].low is None
     assert found["positives"].high is None
     for name, estimate in found.items():
@@ -224,8 +232,7 @@ def test_intervals_hold_the_value_and_stay_in_range(rows: int, seed: int) -> Non
 
 def test_the_same_rows_have_the_same_scoreboard() -> None:
     """Intervals too: nothing is drawn at random."""
-    labels, scores = map(list, drawn(500))
-    assert evaluated(labels, scores) == evaluated(labels, scores)
+    assert of_drawn(500) == of_drawn(500)
 
 
 @settings(max_examples=60, deadline=None)

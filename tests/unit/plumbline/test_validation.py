@@ -1,0 +1,185 @@
+"""Validation: sound data passes, and each fault is found by the check that is meant for it."""
+
+import importlib.util
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from plumbline.dataset import SplitName
+from plumbline.validation import Check, validate
+
+
+def _case() -> ModuleType:
+    """The module beside this one; with importlib's import mode tests are no package."""
+    path = Path(__file__).with_name("data_case.py")
+    spec = importlib.util.spec_from_file_location("data_case", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["data_case"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+case = _case()
+Splits = Mapping[SplitName, pa.Table]
+
+
+def failed(splits: Splits) -> set[tuple[str, str, str]]:
+    """Name, column and split of the checks that fail."""
+    report = validate(splits, case.data(), case.validation())
+    found = {(check.name, check.column, check.split) for check in report.checks if not check.passed}
+    assert report.passed is (not found)
+    return found
+
+
+def with_column(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
+    """A table with one column's values replaced."""
+    return table.set_column(table.column_names.index(name), name, values)
+
+
+def test_sound_data_passes() -> None:
+    """Data without a fault passes, and every kind of check was made."""
+    report = validate(case.splits(), case.data(), case.validation())
+    assert report.passed, [check for check in report.checks if not check.passed]
+    assert {check.name for check in report.checks} == {
+        "schema",
+        "rows",
+        "duplicate keys",
+        "time window",
+        "label nulls",
+        "label classes",
+        "positives",
+        "nulls",
+        "not a number",
+        "range",
+        "shared keys",
+        "unseen categories",
+        "shift",
+        "gives the answer away",
+    }
+
+
+Fault = Callable[[pa.Table], pa.Table]
+FAULTS: list[tuple[str, Fault, tuple[str, str]]] = [
+    ("a column is gone", lambda t: t.drop_columns(["gift"]), ("schema", "gift")),
+    (
+        "a number became text",
+        lambda t: with_column(t, "price", pa.array(["dear"] * t.num_rows)),
+        ("schema", "price"),
+    ),
+    ("rows are gone", lambda t: t.slice(0, 99), ("rows", "")),
+    ("a day is there twice", lambda t: pa.concat_tables([t, t.slice(0, 24)]), ("duplicate keys", "order_id")),
+    (
+        "labels are missing",
+        lambda t: with_column(t, "outcome", pa.array([None, *t.column("outcome").to_pylist()[1:]])),
+        ("label nulls", "outcome"),
+    ),
+    (
+        "one class only",
+        lambda t: with_column(t, "outcome", pa.array(["kept"] * t.num_rows)),
+        ("label classes", "outcome"),
+    ),
+    (
+        "too few positives",
+        lambda t: with_column(t, "outcome", pa.array(["returned"] * 19 + ["kept"] * (t.num_rows - 19))),
+        ("positives", "outcome"),
+    ),
+    (
+        "nulls where none may be",
+        lambda t: with_column(t, "shop", pa.array([None, *t.column("shop").to_pylist()[1:]])),
+        ("nulls", "shop"),
+    ),
+    (
+        "mostly nulls",
+        lambda t: with_column(t, "gift", pa.array([None] * (t.num_rows - 10) + [True, False] * 5)),
+        ("nulls", "gift"),
+    ),
+    (
+        "an infinity",
+        lambda t: with_column(t, "price", pa.array([np.inf, *t.column("price").to_pylist()[1:]])),
+        ("not a number", "price"),
+    ),
+    (
+        "another unit",
+        lambda t: with_column(t, "price", pc.multiply(t.column("price"), 100.0)),
+        ("range", "price"),
+    ),
+    (
+        "a new category",
+        lambda t: with_column(t, "shop", pa.array(["east"] * 20 + t.column("shop").to_pylist()[20:])),
+        ("unseen categories", "shop"),
+    ),
+    (
+        "other shares of categories",
+        lambda t: with_column(t, "shop", pa.array(["north"] * t.num_rows)),
+        ("shift", "shop"),
+    ),
+    (
+        "other numbers",
+        lambda t: with_column(t, "price", pc.add(pc.divide(t.column("price"), 10.0), 90.0)),
+        ("shift", "price"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("fault", "wanted"), [f[1:] for f in FAULTS], ids=[f[0] for f in FAULTS])
+def test_a_fault_in_the_test_split_is_found(fault: Fault, wanted: tuple[str, str]) -> None:
+    """Each fault, put into the test split alone, is found there."""
+    splits = case.splits()
+    found = failed({**splits, "test": fault(splits["test"])})
+    assert (*wanted, "test") in found
+
+
+def test_rows_outside_their_window_are_found() -> None:
+    """Rows of the future in the training split are found, by time and by key."""
+    splits = case.splits()
+    mixed = pa.concat_tables([splits["train"], splits["test"].slice(0, 5)])
+    found = failed({**splits, "train": mixed})
+    assert ("time window", "ordered_at", "train") in found
+    assert ("shared keys", "order_id", "train, test") in found
+
+
+@pytest.mark.parametrize("disguise", ["the answer itself", "its opposite", "as a category", "by being missing"])
+def test_a_feature_made_from_the_answer_is_found(disguise: str) -> None:
+    """A column that gives the answer away is found, whatever it looks like."""
+    table = case.rows()
+    late = pc.equal(table.column("outcome"), "returned")
+    numbers = pc.cast(late, pa.float64())
+    given = {
+        "the answer itself": lambda: with_column(table, "price", numbers),
+        "its opposite": lambda: with_column(table, "price", pc.subtract(1.0, numbers)),
+        "as a category": lambda: with_column(table, "shop", pc.if_else(late, "x", "y")),
+        "by being missing": lambda: with_column(table, "price", pc.if_else(late, None, 5.0)),
+    }[disguise]()
+    column = "shop" if disguise == "as a category" else "price"
+    assert ("gives the answer away", column, "train") in failed(case.splits(given))
+
+
+def test_a_category_with_a_value_a_row_gives_nothing_away() -> None:
+    """A column of identifiers does not look like the answer, since no row votes for itself."""
+    table = case.rows()
+    identifiers = with_column(table, "shop", table.column("order_id"))
+    assert ("gives the answer away", "shop", "train") not in failed(case.splits(identifiers))
+
+
+def test_an_empty_split_fails() -> None:
+    """A split without rows passes nothing."""
+    splits = case.splits()
+    found = failed({**splits, "validation": splits["validation"].slice(0, 0)})
+    assert {("rows", "", "validation"), ("label classes", "outcome", "validation")} <= found
+
+
+def test_a_report_says_what_was_wanted_and_found() -> None:
+    """A failed check can be understood without the data."""
+    splits = case.splits()
+    report = validate({**splits, "test": splits["test"].slice(0, 50)}, case.data(), case.validation())
+    (check,) = [c for c in report.checks if c.name == "rows" and not c.passed]
+    wanted = Check(name="rows", split="test", column="", wanted="at least 100", found="50", passed=False)
+    assert check == wanted
