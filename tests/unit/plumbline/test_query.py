@@ -1,0 +1,26 @@
+"""Queries: identifiers are filled in, and nothing else."""
+
+import pytest
+
+from plumbline.errors import DataError
+from plumbline.query import fill
+
+TABLES = {"flights": "p.d.flights", "weather": "p.d.weather"}
+
+
+def test_tables_are_quoted() -> None:
+    """Each name in braces becomes the quoted full name."""
+    filled = fill("SELECT * FROM {flights} JOIN {weather} USING (hour)", TABLES)
+    assert filled == "SELECT * FROM `p.d.flights` JOIN `p.d.weather` USING (hour)"
+
+
+def test_an_unknown_table_is_told_by_its_line() -> None:
+    """A table that the config does not list is refused, with the line of the query."""
+    with pytest.raises(DataError, match=r"line 2 of the query reads \{planes\}"):
+        fill("SELECT *\nFROM {planes}, {flights}, {weather}", TABLES)
+
+
+def test_an_unused_table_is_told() -> None:
+    """A table that the config lists in vain would key the cache for nothing."""
+    with pytest.raises(DataError, match=r"lists \['weather'\], which the query does not read"):
+        fill("SELECT * FROM {flights}", TABLES)
