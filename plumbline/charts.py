@@ -28,7 +28,9 @@ def curve_chart(curves: Sequence[Curve], kind: str) -> str:
     lines = [_polyline(curve.x, curve.y, _COLOURS.get(curve.model, _INK)) for curve in curves]
     names = [(curve.model, _COLOURS.get(curve.model, _INK)) for curve in curves]
     diagonal = "" if kind == "precision_recall" else _polyline((0.0, 1.0), (0.0, 1.0), "#d1d5db")
-    return _figure("".join([_axes(across, up, 1.0), diagonal, *lines, _legend(names)]), f"{up} over {across}")
+    return _figure(
+        "".join([_axes(across, up, 1.0), diagonal, *lines, _legend(names, low=kind == "roc")]), f"{up} over {across}"
+    )
 
 
 def history_chart(series: Mapping[str, Sequence[float]], title: str) -> str:
@@ -104,9 +106,10 @@ def _axes(across: str, up: str, top: float) -> str:
     return frame + "".join(marks) + below + beside
 
 
-def _legend(names: Sequence[tuple[str, str]]) -> str:
+def _legend(names: Sequence[tuple[str, str]], *, low: bool = False) -> str:
+    top = _HEIGHT - _BOTTOM - 15 * len(names) - 6 if low else _TOP
     return "".join(
-        f'<text x="{_WIDTH - _RIGHT - 4}" y="{_TOP + 12 + 15 * i}" text-anchor="end" fill="{colour}" {_FONT}>'
+        f'<text x="{_WIDTH - _RIGHT - 4}" y="{top + 12 + 15 * i}" text-anchor="end" fill="{colour}" {_FONT}>'
         f"{escape(name)}</text>"
         for i, (name, colour) in enumerate(names)
     )

@@ -38,6 +38,8 @@ class Service:
     """Vertex AI on this machine: its server, and how to end it."""
 
     app: Starlette
+    handlers: Mapping[str, Handler]
+    """What it implements, by method."""
     stop: Callable[[], None]
     """Ends what runs on behalf of resources; to be called before the processes are."""
 
@@ -61,7 +63,7 @@ def create_service(context: Context) -> Service:
         for resource in (pipeline_routes, job_routes, endpoint_routes):
             resource.stop()
 
-    return Service(app, stop)
+    return Service(app, handlers, stop)
 
 
 class Dispatcher:

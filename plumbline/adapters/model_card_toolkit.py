@@ -6,8 +6,8 @@ The package is of 2023 and works, but for four things, which this module alone k
 - its generated `model_card_pb2` is too old for protobuf 6, so the module is made anew from the descriptor in that file;
 - it imports ml_metadata, whose wheels need a newer glibc than Debian 12 has, for a feature that is not used here, so an
   empty stand-in is put in its place where the real one is missing;
-- its schema refers to `#definitions/graphic`, which lacks a slash and is refused by jsonschema, so graphics are added to
-  the card after the rest of it has been checked.
+- its schema refers to `#definitions/graphic`, which lacks a slash and is refused by jsonschema, so graphics are added
+  to the card after the rest of it has been checked.
 """
 
 import ast
@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 from google.protobuf import descriptor_pool, message_factory
 
 from plumbline.card import Content
@@ -53,7 +54,7 @@ def write_card(content: Content, *, card: Path, page: Path, template: Path) -> N
             description=graphics["description"], collection=[toolkit.Graphic(**each) for each in graphics["collection"]]
         )
         html = maker.export_format(model_card=filled, template_path=str(template))
-    except ValueError as error:
+    except (ValueError, jsonschema.ValidationError) as error:
         raise PlumblineError(f"the model card does not fit model-card-toolkit's schema: {error}") from error
     card.write_text(filled.to_json(), encoding="utf-8")
     page.write_text(html, encoding="utf-8")
@@ -68,8 +69,8 @@ def _without_graphics(content: Content) -> tuple[dict[str, Any], Mapping[str, An
 def _load() -> types.ModuleType:
     if _PROTO not in sys.modules:
         sys.modules[_PROTO] = _messages()
-    if importlib.util.find_spec("ml_metadata") is None:
-        sys.modules.update({name: _StandIn(name) for name in _ABSENT if name not in sys.modules})
+    if _ABSENT[0] not in sys.modules and importlib.util.find_spec(_ABSENT[0]) is None:
+        sys.modules.update({name: _StandIn(name) for name in _ABSENT})
     return importlib.import_module(_PACKAGE)
 
 

@@ -1,5 +1,7 @@
 """Monitoring jobs: one an endpoint, with objectives for what it serves. Nothing is computed here."""
 
+from typing import Any
+
 import pytest
 from google.cloud import aiplatform_v1 as v1
 from google.protobuf import duration_pb2, field_mask_pb2
@@ -20,7 +22,7 @@ from tests.contract.vertex import (
     upload,
 )
 
-CONFIG = v1.ModelMonitoringObjectiveConfig
+CONFIG: Any = v1.ModelMonitoringObjectiveConfig
 SKEW, DRIFT = CONFIG.TrainingPredictionSkewDetectionConfig, CONFIG.PredictionDriftDetectionConfig
 DATASET = CONFIG.TrainingDataset(bigquery_source={"input_uri": "bq://p.d.t"}, target_field="late")
 STATE = v1.JobState
@@ -39,7 +41,7 @@ def model(vertex: Vertex) -> str:
 
 
 def objective(
-    deployed: str, *, dataset: CONFIG.TrainingDataset = DATASET, skew: float = 0.3, drift: float = 0.3
+    deployed: str, *, dataset: object = DATASET, skew: float = 0.3, drift: float = 0.3
 ) -> v1.ModelDeploymentMonitoringObjectiveConfig:
     """Skew and drift of one feature for a deployed model."""
     config = CONFIG(

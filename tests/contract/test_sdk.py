@@ -2,6 +2,7 @@
 
 import time
 from types import ModuleType
+from typing import Any
 
 import pytest
 from google.api_core import exceptions
@@ -84,7 +85,7 @@ def test_a_model_goes_from_the_registry_to_predictions_and_monitoring(sdk: Modul
     model.delete()
 
 
-def _monitoring(sdk: ModuleType, endpoint: object) -> object:
+def _monitoring(sdk: ModuleType, endpoint: Any) -> Any:
     from google.cloud.aiplatform import model_monitoring as watch  # noqa: PLC0415 - as above
 
     skew = watch.SkewDetectionConfig(data_source="bq://p.d.t", skew_thresholds={"fare": 0.3}, target_field="y")

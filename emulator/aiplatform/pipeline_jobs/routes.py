@@ -9,8 +9,8 @@ from google.protobuf import empty_pb2, json_format
 
 from emulator.aiplatform import wire
 from emulator.aiplatform.context import TYPES, Collection, Context, stamp
-from emulator.aiplatform.errors import NUMBERS, exists, invalid, precondition
-from emulator.aiplatform.filters import matching
+from emulator.aiplatform.errors import NUMBERS, exists, precondition
+from emulator.aiplatform.listing import listed
 from emulator.aiplatform.methods import Message, message_class
 from emulator.aiplatform.pipeline_jobs import resource
 from emulator.aiplatform.states import set_state, state_name
@@ -85,16 +85,10 @@ class PipelineJobRoutes:
         return job
 
     def list(self, request: Message) -> Message:
-        """The jobs of a location, the newest first, as clients ask for them."""
-        known = ("parent", "filter", "page_size", "order_by", "read_mask")
-        wire.only(request, known, "ListPipelineJobsRequest")
-        if request.order_by not in {"", "create_time desc"}:
-            raise invalid(f"order_by must be `create_time desc` or empty, got {request.order_by!r}")
+        """The jobs of a location, the newest first unless asked otherwise."""
         response = message_class(f"{TYPES}.pipeline_service:ListPipelineJobsResponse")()
-        found = matching(self._jobs.all(f"{request.parent}/pipelineJobs/"), request.filter)
-        newest = sorted(found, key=lambda job: job.create_time.ToNanoseconds(), reverse=True)
-        response.pipeline_jobs.extend(newest)
-        return response
+        found = self._jobs.all(f"{request.parent}/pipelineJobs/")
+        return listed(request, response, sorted(found, key=lambda job: job.create_time.ToNanoseconds(), reverse=True))
 
     def cancel(self, request: Message) -> Message:
         """Asks a job to end: nothing new starts, what runs is stopped, the exit task still runs."""

@@ -1,0 +1,125 @@
+"""Writes the page that says what the emulator of Vertex AI implements: `python -m emulator.page docs/emulator.md`."""
+
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from emulator.aiplatform import methods
+from emulator.aiplatform.context import Context
+from emulator.aiplatform.custom_jobs import resource as custom_jobs
+from emulator.aiplatform.endpoints import resource as endpoints
+from emulator.aiplatform.models import resource as models
+from emulator.aiplatform.monitoring_jobs import resource as monitoring_jobs
+from emulator.aiplatform.pipeline_jobs import resource as pipeline_jobs
+from emulator.aiplatform.server import Handler, create_service
+from emulator.clock import SystemClock
+from emulator.processes import Supervisor
+from emulator.store import Store
+
+_FIELDS: Mapping[str, Sequence[str]] = {
+    "Model": models.FIELDS,
+    "Model.container_spec": models.CONTAINER_FIELDS,
+    "Endpoint": endpoints.FIELDS,
+    "DeployedModel": endpoints.DEPLOYED_FIELDS,
+    "DeployedModel.dedicated_resources": ("machine_spec", *endpoints.SCALING),
+    "CustomJob.job_spec": custom_jobs.SPEC_FIELDS,
+    "CustomJob.job_spec.worker_pool_specs": custom_jobs.POOL_FIELDS,
+    "ModelDeploymentMonitoringJob": monitoring_jobs.FIELDS,
+    "PipelineJob": pipeline_jobs.FIELDS,
+    "PipelineJob.runtime_config": pipeline_jobs.CONFIG_FIELDS,
+}
+
+_HEAD = """# The emulator of Vertex AI
+
+<!-- Written by `python -m emulator.page docs/emulator.md` from the route tables; a test compares the two. -->
+
+`python -m emulator --state DIR` answers Google's own clients on 127.0.0.1. This page lists what it implements of Vertex
+AI. A request for anything else is answered `501 UNIMPLEMENTED: <method or field>`; what is taken and has no effect here
+is said below. Requests are parsed into Google's own message classes, so a misspelt field or an unknown enum value is a
+400 here too.
+
+A client is pointed at it with `api_endpoint="http://127.0.0.1:PORT"`, `transport="rest"` and `AnonymousCredentials()`.
+"""
+
+_LIMITS = """## What it does not do
+
+- **Monitoring jobs are kept and checked, but nothing is computed**: no skew, no drift, no alert. A job with an analysis
+  instance schema is RUNNING, one without stays PENDING.
+- Request-response logging and access logging of an endpoint are accepted and kept, but nothing is logged.
+- Containers are processes of this machine: the image is never pulled, so `container_spec.command` has to be given, and
+  the command is looked up in the environment that the emulator runs in.
+- Machine types and accelerators are checked against Vertex AI's table and kept; there is no accelerator. Disks,
+  networks and service accounts are kept. Projects, regions, quotas and IAM are not checked.
+- As many replicas run as `min_replica_count` says. Autoscaling targets are checked and kept; load changes nothing.
+- A serving container that ends after its deployment is not started again (503) before the emulator is.
+- A custom job's failed replica is not retried, but with `restart_job_on_worker_restart` a replica that a signal ended
+  starts the job anew, up to 6 times. Chief and workers decide when a job has succeeded; parameter servers and
+  evaluators are ended then.
+- Endpoints are shared public ones: 1.5 MB a request, 60 s a prediction. Dedicated and private endpoints answer 501.
+- Operations cannot be listed, cancelled or deleted; `wait` answers at once, with the operation as it stands.
+- Filters are `field="value"` terms joined by `AND`.
+
+## After a restart
+
+Everything is in `DIR/vertex.sqlite` and `DIR/gcs`. Deployed models come up again by themselves, in the background. Jobs
+and operations that were under way have failed, and say so.
+"""
+
+
+def page() -> str:
+    """The page's text."""
+    table, handlers = methods.load(), _handlers()
+    there = [method for method in _once(table) if method.name in handlers]
+    missing = [method for method in _once(table) if method.name not in handlers]
+    return "\n".join([_HEAD, *_methods(there, handlers), *_fields(), _LIMITS, *_missing(missing)])
+
+
+def _handlers() -> Mapping[str, Handler]:
+    """The handlers of an emulator with nothing in it."""
+    supervisor = Supervisor({})
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            store = Store(Path(folder) / "store")
+            state, clock = Path(folder), SystemClock()
+            context = Context("p", "l", state=state, store=store, clock=clock, supervisor=supervisor)
+            handlers = create_service(context).handlers
+            store.close()
+            return handlers
+    finally:
+        supervisor.stop_all()
+
+
+def _once(table: Sequence[methods.Method]) -> Sequence[methods.Method]:
+    """Each method once: some have several routes."""
+    return list({(method.service, method.name): method for method in table}.values())
+
+
+def _methods(there: Sequence[methods.Method], handlers: Mapping[str, Handler]) -> Iterator[str]:
+    yield "## Methods (v1)\n\n| method | service | what comes of it |\n|---|---|---|"
+    for method in there:
+        yield f"| `{method.name}` | {method.service} | {_summary(handlers[method.name])} |"
+    yield ""
+
+
+def _summary(handler: Callable[..., object]) -> str:
+    return (handler.__doc__ or "The resource of a name.").splitlines()[0]
+
+
+def _fields() -> Iterator[str]:
+    yield "## Fields that requests can set\n\n| message | fields |\n|---|---|"
+    for message, fields in _FIELDS.items():
+        yield f"| `{message}` | {', '.join(f'`{field}`' for field in fields)} |"
+    yield ""
+
+
+def _missing(missing: Sequence[methods.Method]) -> Iterator[str]:
+    yield "## Methods that answer 501\n\nOf the services that the installed SDK knows and the emulator looks at:\n"
+    for service in dict.fromkeys(method.service for method in missing):
+        names = ", ".join(method.name for method in missing if method.service == service)
+        yield f"- {service}: {names}"
+    yield ""
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(page(), encoding="utf-8")
