@@ -9,7 +9,8 @@ import datetime as dt
 import json
 import os
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from pipelines import compiled, local
@@ -19,8 +20,9 @@ from pipelines.lint import lint
 from pipelines.run import Request, run
 from pipelines.serve import serve
 from plumbline.adapters.clients import Clients
-from plumbline.adapters.sample_data import load_sample_data
+from plumbline.adapters.sample_data import TABLES, load_sample_data
 from plumbline.adapters.storage import ensure_bucket
+from plumbline.adapters.table_files import load_file
 from plumbline.config import json_schema, load_environment, load_problem
 from plumbline.environment import Environment, place
 from plumbline.errors import ConfigError, PlumblineError
@@ -51,7 +53,8 @@ def _run_local(options: argparse.Namespace) -> int:
     with local.emulator(environment, options.state / "emulator"):
         clients = Clients(place(environment), local.environ_for(environment, os.environ))
         ensure_bucket(clients.storage(), clients.place)
-        for name, rows in load_sample_data(clients.bigquery(), clients.place).items():
+        sampled = [name for name in TABLES if name in loaded.config.data.tables]
+        for name, rows in load_sample_data(clients.bigquery(), clients.place, only=sampled).items():
             print(f"sample data: {name}, {rows:,} rows")
         ended = run(Request(loaded, environment, clients), print, now=_now)
         return finish(ended, clients, print, folder=options.state / "runs" / ended.run_id).exit_status
@@ -68,15 +71,27 @@ def _serve_local(options: argparse.Namespace) -> int:
 
 def _sample_data(options: argparse.Namespace) -> int:
     """The tables of the example problem, into the environment's BigQuery."""
+    with _clients(options) as clients:
+        for name, rows in load_sample_data(clients.bigquery(), clients.place).items():
+            print(f"{name}: {rows:,} rows")
+    return 0
+
+
+def _load(options: argparse.Namespace) -> int:
+    """A table of your own, from a Parquet or CSV file into the environment's BigQuery."""
+    with _clients(options) as clients:
+        print(f"{options.table}: {load_file(clients.bigquery(), clients.place, options.table, options.file):,} rows")
+    return 0
+
+
+@contextmanager
+def _clients(options: argparse.Namespace) -> Iterator[Clients]:
+    """Clients of the environment, with its emulator up where it has one."""
     environment = load_environment(options.env)
     with ExitStack() as stack:
         if environment.endpoints is not None:
             stack.enter_context(local.emulator(environment, options.state / "emulator"))
-        clients = Clients(place(environment), local.environ_for(environment, os.environ))
-        loaded = load_sample_data(clients.bigquery(), clients.place)
-    for name, rows in loaded.items():
-        print(f"{name}: {rows:,} rows")
-    return 0
+        yield Clients(place(environment), local.environ_for(environment, os.environ))
 
 
 def _compile(options: argparse.Namespace) -> int:
@@ -110,12 +125,17 @@ def _now() -> dt.datetime:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m pipelines", description="Plumbline's command line")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, command in (("run-local", _run_local), ("serve-local", _serve_local), ("sample-data", _sample_data)):
-        added = commands.add_parser(name, help=(command.__doc__ or "").rstrip("."))
-        added.add_argument("--config", type=Path, default=Path("configs/flights.yaml"))
-        added.add_argument("--env", type=Path, default=Path("configs/env/local.yaml"))
-        added.add_argument("--state", type=Path, default=Path(".plumbline"))
-        added.set_defaults(command=command)
+    placed = {"run-local": _run_local, "serve-local": _serve_local, "sample-data": _sample_data, "load": _load}
+    added = {
+        name: commands.add_parser(name, help=(command.__doc__ or "").rstrip(".")) for name, command in placed.items()
+    }
+    for name, command in placed.items():
+        added[name].add_argument("--config", type=Path, default=Path("configs/flights.yaml"))
+        added[name].add_argument("--env", type=Path, default=Path("configs/env/local.yaml"))
+        added[name].add_argument("--state", type=Path, default=Path(".plumbline"))
+        added[name].set_defaults(command=command)
+    added["load"].add_argument("--table", required=True, help="name of the table, without project and dataset")
+    added["load"].add_argument("--file", type=Path, required=True, help="a .parquet or .csv file")
     compiling = commands.add_parser("compile", help=(_compile.__doc__ or "").rstrip("."))
     compiling.add_argument("--output", type=Path, default=Path("training.yaml"))
     compiling.add_argument("--golden", action="store_true", help="compare with the golden file")
