@@ -11,8 +11,10 @@ import tf_keras
 
 from plumbline.problem import Training
 from plumbline.weighting import Weights
-from trainer.input import Rows, evaluation_batches, steps, training_batches
+from trainer.input import Rows, Share, evaluation_batches, training_batches
 from trainer.model import build
+from trainer.progress import Progress
+from trainer.strategy import is_chief
 
 WATCHED = "val_auc_pr"
 _EVALUATION_BATCH = 8192
@@ -43,6 +45,7 @@ class Fitted:
     history: Mapping[str, Sequence[float]]
     """By epoch: loss, val_loss, val_auc_pr."""
     examples_per_second: float
+    """0 where an earlier start of the job had done all epochs."""
 
 
 def fit(
@@ -53,30 +56,33 @@ def fit(
     strategy: tf.distribute.Strategy,
     folders: Folders,
 ) -> Fitted:
-    """The network, fitted; its weights are those of the epoch with the best validation AUC-PR."""
-    train, validation, workers = splits.train, splits.validation, strategy.num_replicas_in_sync
-    batch = min(training.batch_size, max(1, train.count // workers))
-    per_epoch = steps(train, batch=batch, workers=workers)
+    """The network, fitted; its weights are those of the epoch with the best validation AUC-PR.
 
-    def batches(context: tf.distribute.InputContext) -> tf.data.Dataset:
-        shard = (context.input_pipeline_id, context.num_input_pipelines)
-        each = context.get_per_replica_batch_size(batch * workers)
-        epochs = range(training.epochs)
-        return training_batches(train, batch=each, epochs=epochs, seed=training.seed, shard=shard)
-
+    A job that was started before goes on after the last epoch that it finished.
+    """
+    chief = is_chief(strategy)
+    progress = Progress(folders.checkpoints if chief else None, watched=WATCHED, patience=training.patience)
+    with strategy.scope():
+        progress.restore(folders.checkpoints, network)
+    first = training.epochs if progress.is_over else progress.epochs
+    plan = _plan(splits.train.count, training, strategy)
     start = time.monotonic()
-    history = network.fit(
-        strategy.distribute_datasets_from_function(batches),
+    network.fit(
+        _stream(splits.train, plan, strategy, epochs=range(first, training.epochs), seed=training.seed),
+        initial_epoch=first,
         epochs=training.epochs,
-        steps_per_epoch=per_epoch,
-        validation_data=evaluation_batches(validation, batch=_EVALUATION_BATCH),
-        validation_steps=math.ceil(validation.count / _EVALUATION_BATCH),
-        callbacks=_callbacks(training, folders),
+        steps_per_epoch=plan.steps,
+        validation_data=evaluation_batches(splits.validation, batch=_EVALUATION_BATCH),
+        validation_steps=math.ceil(splits.validation.count / _EVALUATION_BATCH),
+        callbacks=[progress, *([_board(folders.logs)] if chief else [])],
         verbose=2,
     )
     seconds = time.monotonic() - start
-    done = len(history.epoch) * per_epoch * batch * workers
-    return Fitted(network, {name: list(map(float, v)) for name, v in history.history.items()}, done / seconds)
+    # A network of its own, outside the strategy: to read the weights of a distributed one can need all workers.
+    alone = tf_keras.models.clone_model(network)
+    alone.set_weights(progress.best)
+    examples = (progress.epochs - first) * plan.steps * plan.batch * strategy.num_replicas_in_sync
+    return Fitted(alone, progress.history, max(0, examples) / seconds)
 
 
 def compiled(
@@ -99,11 +105,30 @@ def compiled(
     return network
 
 
-def _callbacks(training: Training, folders: Folders) -> list[tf_keras.callbacks.Callback]:
-    return [
-        tf_keras.callbacks.BackupAndRestore(str(folders.checkpoints)),
-        tf_keras.callbacks.EarlyStopping(
-            WATCHED, mode="max", patience=training.patience, restore_best_weights=True, verbose=1
-        ),
-        tf_keras.callbacks.TensorBoard(str(folders.logs), write_graph=False, update_freq="epoch", profile_batch=0),
-    ]
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    batch: int
+    """Rows a step on each replica."""
+    steps: int
+    """Of an epoch."""
+
+
+def _plan(count: int, training: Training, strategy: tf.distribute.Strategy) -> _Plan:
+    replicas = strategy.num_replicas_in_sync
+    batch = min(training.batch_size, max(1, count // replicas))
+    return _Plan(batch, max(1, count // (batch * replicas)))
+
+
+def _stream(
+    train: Rows, plan: _Plan, strategy: tf.distribute.Strategy, *, epochs: range, seed: int
+) -> tf.data.Dataset:
+    def batches(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        replicas = strategy.num_replicas_in_sync // context.num_input_pipelines
+        share = Share(context.input_pipeline_id, context.num_input_pipelines, plan.steps * replicas)
+        return training_batches(train, batch=plan.batch, epochs=epochs, seed=seed, share=share)
+
+    return strategy.distribute_datasets_from_function(batches)
+
+
+def _board(logs: Path) -> tf_keras.callbacks.Callback:
+    return tf_keras.callbacks.TensorBoard(str(logs), write_graph=False, update_freq="epoch", profile_batch=0)

@@ -25,6 +25,18 @@ class Rows:
         return int(self.labels.shape[0])
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one of several workers takes of each epoch."""
+
+    worker: int
+    """From 0."""
+    workers: int
+    """It takes each `workers`-th row of the shuffled order."""
+    batches: int
+    """At most, so that all workers end an epoch together."""
+
+
 def rows(
     encoded: tuple[tf.Tensor, tf.Tensor], labels: npt.NDArray[np.float32], weights: npt.NDArray[np.float32]
 ) -> Rows:
@@ -32,7 +44,7 @@ def rows(
     return Rows(*encoded, tf.constant(labels[:, None]), tf.constant(weights[:, None]))
 
 
-def training_batches(data: Rows, *, batch: int, epochs: range, seed: int, shard: tuple[int, int]) -> tf.data.Dataset:
+def training_batches(data: Rows, *, batch: int, epochs: range, seed: int, share: Share) -> tf.data.Dataset:
     """Shuffled batches of all epochs in one stream, the same for the same seed, also after a restart in the middle.
 
     Args:
@@ -40,13 +52,13 @@ def training_batches(data: Rows, *, batch: int, epochs: range, seed: int, shard:
         batch: Rows a batch; a last, smaller one of an epoch is left out.
         epochs: Numbers of the epochs still to come.
         seed: Of the shuffling.
-        shard: (i, m): this worker takes every m-th row of the shuffled order, starting with the i-th.
+        share: This worker's part of each epoch.
     """
-    index, workers = shard
 
     def order(epoch: tf.Tensor) -> tf.data.Dataset:
         mixed = tf.random.experimental.stateless_shuffle(tf.range(data.count), seed=tf.stack([seed, epoch]))
-        return tf.data.Dataset.from_tensor_slices(mixed[index::workers]).batch(batch, drop_remainder=True)
+        own = tf.data.Dataset.from_tensor_slices(mixed[share.worker :: share.workers])
+        return own.batch(batch, drop_remainder=True).take(share.batches)
 
     stream = tf.data.Dataset.from_tensor_slices(tf.constant(list(epochs), tf.int32)).flat_map(order)
     return stream.map(lambda chosen: _gather(data, chosen), num_parallel_calls=2).prefetch(_AHEAD)
@@ -56,11 +68,6 @@ def evaluation_batches(data: Rows, *, batch: int) -> tf.data.Dataset:
     """All rows in their order, once."""
     columns = ((data.numbers, data.codes), data.labels)
     return tf.data.Dataset.from_tensor_slices(columns).batch(batch).prefetch(_AHEAD)
-
-
-def steps(data: Rows, *, batch: int, workers: int) -> int:
-    """Batches of an epoch on each worker, at least 1."""
-    return max(1, data.count // workers // batch)
 
 
 def _gather(data: Rows, chosen: tf.Tensor) -> tuple[tuple[tf.Tensor, tf.Tensor], tf.Tensor, tf.Tensor]:

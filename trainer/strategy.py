@@ -32,7 +32,8 @@ def choose(hardware: Hardware, devices: Devices) -> str:
     """The strategy's name: one_device, mirrored, multi_worker or tpu.
 
     Raises:
-        ModelError: The config asks for an accelerator or for workers that are not there.
+        ModelError: The config asks for an accelerator or for workers that are not there, or for a strategy that does
+            not bring its workers together.
     """
     if hardware.accelerator_type.startswith("NVIDIA") and devices.gpus < hardware.accelerator_count:
         raise ModelError(
@@ -41,6 +42,13 @@ def choose(hardware: Hardware, devices: Devices) -> str:
         )
     if hardware.accelerator_type.startswith("TPU") and not devices.tpus:
         raise ModelError(f"the config asks for {hardware.accelerator_type}, TensorFlow finds no TPU")
+    if hardware.replicas > devices.workers:
+        raise ModelError(
+            f"the config asks for {hardware.replicas} replicas, TF_CONFIG names {devices.workers}: each would train "
+            "on its own and write over the others"
+        )
+    if devices.workers > 1 and hardware.strategy not in {"auto", "multi_worker"}:
+        raise ModelError(f"{devices.workers} replicas need the strategy multi_worker, got {hardware.strategy}")
     if hardware.strategy != "auto":
         return hardware.strategy
     if devices.workers > 1:
@@ -71,3 +79,8 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
         return True
     alone = "chief" not in resolver.cluster_spec().as_dict()
     return resolver.task_type == "chief" or (alone and resolver.task_type == "worker" and resolver.task_id == 0)
+
+
+def wait_for_all(strategy: tf.distribute.Strategy) -> None:
+    """Returns once every worker has come here: one that ended early would take the others down with it."""
+    strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(lambda: tf.ones([])), axis=None)

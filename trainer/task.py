@@ -33,7 +33,7 @@ from trainer.encoder import Encoder, measure, tensors
 from trainer.fit import Fitted, Folders, Splits, compiled, fit
 from trainer.input import rows
 from trainer.model import export
-from trainer.strategy import choose, find_devices, is_chief, make
+from trainer.strategy import choose, find_devices, is_chief, make, wait_for_all
 
 log = logging.getLogger("trainer")
 
@@ -92,6 +92,7 @@ def run(task: Task, environ: Mapping[str, str]) -> None:
         task.history.parent.mkdir(parents=True, exist_ok=True)
         history = describe(fitted, weights, strategy=name, rows=splits.train.count, seconds=time.monotonic() - start)
         task.history.write_text(to_json(history), encoding="utf-8")
+    wait_for_all(strategy)
 
 
 def prepare(task: Task) -> tuple[Encoder, Splits, Weights]:
