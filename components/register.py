@@ -11,6 +11,8 @@ def register(
     place: str,
     name: str,
     evaluation: str,
+    champion: str,
+    lineage: str,
     run: str,
     code: str,
     serving_image: str,
@@ -24,15 +26,17 @@ def register(
     from pathlib import Path
 
     from plumbline.adapters.clients import Clients
-    from plumbline.adapters.registry import register
+    from plumbline.adapters.registry import NONE, register
     from plumbline.candidate import Container, candidate
+    from plumbline.champion import Champion
     from plumbline.environment import Place
     from plumbline.problem import Evaluation
     from plumbline.section import from_json
 
     clients = Clients(from_json(Place, place), os.environ)
     container = Container(serving_image, {"THRESHOLD": str(from_json(Evaluation, evaluation).threshold)})
-    labels = {"run": run, "code": code}
+    opponent = from_json(Champion, champion).number or NONE
+    labels = {"run": run, "code": code, "lineage": lineage, "opponent": opponent}
     found = candidate(Path(model.path), model.uri, dataset=Path(dataset.path), container=container, labels=labels)
     made = register(clients.models(), clients.place, name, found, card=card.uri)
     version.uri = f"https://{clients.place.location}-aiplatform.googleapis.com/v1/{made.name}"

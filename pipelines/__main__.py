@@ -5,26 +5,14 @@ gate.
 """
 
 import argparse
-import datetime as dt
 import json
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from pipelines import compiled, local
+from pipelines import local
 from pipelines.code import ROOT
-from pipelines.finish import finish
-from pipelines.lint import lint
-from pipelines.run import Request, run
-from pipelines.serve import serve
-from plumbline.adapters.clients import Clients
-from plumbline.adapters.sample_data import TABLES, load_sample_data
-from plumbline.adapters.storage import ensure_bucket
-from plumbline.adapters.table_files import load_file
 from plumbline.config import json_schema, load_environment, load_problem
-from plumbline.environment import Environment, place
+from plumbline.environment import Environment
 from plumbline.errors import ConfigError, PlumblineError
 from plumbline.problem import ProblemConfig
 
@@ -50,55 +38,48 @@ def main() -> int:
 def _run_local(options: argparse.Namespace) -> int:
     """The whole pipeline on this machine."""
     loaded, environment = load_problem(options.config), load_environment(options.env)
-    with local.emulator(environment, options.state / "emulator"):
-        clients = Clients(place(environment), local.environ_for(environment, os.environ))
-        ensure_bucket(clients.storage(), clients.place)
-        sampled = [name for name in TABLES if name in loaded.config.data.tables]
-        for name, rows in load_sample_data(clients.bigquery(), clients.place, only=sampled).items():
-            print(f"sample data: {name}, {rows:,} rows")
-        ended = run(Request(loaded, environment, clients), print, now=_now)
-        return finish(ended, clients, print, folder=options.state / "runs" / ended.run_id).exit_status
+    local.check_emulated(environment)
+    with local.emulator(environment, options.state / "emulator") as ready:
+        from pipelines import commands  # noqa: PLC0415 - takes seconds, in which the emulator starts
+
+        return commands.run_local(loaded, environment, ready, options.state)
 
 
 def _serve_local(options: argparse.Namespace) -> int:
     """The endpoint of the last run, until Ctrl-C."""
     loaded, environment = load_problem(options.config), load_environment(options.env)
-    with local.emulator(environment, options.state / "emulator"):
-        clients = Clients(place(environment), local.environ_for(environment, os.environ))
-        serve(clients, loaded.config.serving.endpoint, print)
-    return 0
+    local.check_emulated(environment)
+    with local.emulator(environment, options.state / "emulator") as ready:
+        from pipelines import commands  # noqa: PLC0415 - see _run_local
+
+        return commands.serve_local(loaded, environment, ready)
 
 
 def _sample_data(options: argparse.Namespace) -> int:
     """The tables of the example problem, into the environment's BigQuery."""
-    with _clients(options) as clients:
-        for name, rows in load_sample_data(clients.bigquery(), clients.place).items():
-            print(f"{name}: {rows:,} rows")
-    return 0
+    environment = load_environment(options.env)
+    with local.emulator(environment, options.state / "emulator") as ready:
+        from pipelines import commands  # noqa: PLC0415 - see _run_local
+
+        return commands.sample_data(environment, ready)
 
 
 def _load(options: argparse.Namespace) -> int:
     """A table of your own, from a Parquet or CSV file into the environment's BigQuery."""
-    with _clients(options) as clients:
-        print(f"{options.table}: {load_file(clients.bigquery(), clients.place, options.table, options.file):,} rows")
-    return 0
-
-
-@contextmanager
-def _clients(options: argparse.Namespace) -> Iterator[Clients]:
-    """Clients of the environment, with its emulator up where it has one."""
     environment = load_environment(options.env)
-    with ExitStack() as stack:
-        if environment.endpoints is not None:
-            stack.enter_context(local.emulator(environment, options.state / "emulator"))
-        yield Clients(place(environment), local.environ_for(environment, os.environ))
+    with local.emulator(environment, options.state / "emulator") as ready:
+        from pipelines import commands  # noqa: PLC0415 - see _run_local
+
+        return commands.load(environment, ready, table=options.table, file=options.file)
 
 
 def _compile(options: argparse.Namespace) -> int:
     """The compiled pipeline, checked."""
+    from pipelines import compiled  # noqa: PLC0415 - needs kfp
+    from pipelines.lint import check  # noqa: PLC0415 - needs kfp
+
     spec = compiled.compile_training()
-    if findings := lint(spec):
-        raise PlumblineError("Vertex AI Pipelines would refuse the pipeline:\n" + "\n".join(map(str, findings)))
+    check(spec)
     compiled.write(spec, options.output)
     if options.golden and compiled.differs_from_golden(spec):
         golden = compiled.GOLDEN.relative_to(ROOT)
@@ -118,17 +99,11 @@ def _schemas(_: argparse.Namespace) -> int:
     return 0
 
 
-def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
-
-
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m pipelines", description="Plumbline's command line")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     placed = {"run-local": _run_local, "serve-local": _serve_local, "sample-data": _sample_data, "load": _load}
-    added = {
-        name: commands.add_parser(name, help=(command.__doc__ or "").rstrip(".")) for name, command in placed.items()
-    }
+    added = {name: commands.add_parser(name, help=(command.__doc__ or "")) for name, command in placed.items()}
     for name, command in placed.items():
         added[name].add_argument("--config", type=Path, default=Path("configs/flights.yaml"))
         added[name].add_argument("--env", type=Path, default=Path("configs/env/local.yaml"))
@@ -136,12 +111,12 @@ def _options() -> argparse.Namespace:
         added[name].set_defaults(command=command)
     added["load"].add_argument("--table", required=True, help="name of the table, without project and dataset")
     added["load"].add_argument("--file", type=Path, required=True, help="a .parquet or .csv file")
-    compiling = commands.add_parser("compile", help=(_compile.__doc__ or "").rstrip("."))
+    compiling = commands.add_parser("compile", help=_compile.__doc__)
     compiling.add_argument("--output", type=Path, default=Path("training.yaml"))
     compiling.add_argument("--golden", action="store_true", help="compare with the golden file")
     compiling.add_argument("--quiet", action="store_true")
     compiling.set_defaults(command=_compile)
-    commands.add_parser("schemas", help=(_schemas.__doc__ or "").rstrip(".")).set_defaults(command=_schemas)
+    commands.add_parser("schemas", help=_schemas.__doc__).set_defaults(command=_schemas)
     return parser.parse_args()
 
 

@@ -12,6 +12,8 @@ from typing import Any
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
+from plumbline.errors import PlumblineError
+
 Spec = Mapping[str, Any]
 _SCHEMA = "2.1.0"
 _NAME = re.compile(r"^[a-z][-a-z0-9]{0,106}$")
@@ -41,6 +43,16 @@ def lint(spec: Spec, *, linked: bool = False) -> tuple[Finding, ...]:
         findings += _executor(name, executor.get("container", {}), linked=linked)
     findings += _dag("root", spec["root"], spec)
     return tuple(findings)
+
+
+def check(spec: Spec, *, linked: bool = False) -> None:
+    """Nothing, when Vertex AI Pipelines would take the pipeline.
+
+    Raises:
+        PlumblineError: It would not; the message lists every finding.
+    """
+    if findings := lint(spec, linked=linked):
+        raise PlumblineError("Vertex AI Pipelines would refuse the pipeline:\n" + "\n".join(map(str, findings)))
 
 
 def _schema(spec: Spec) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,6 +16,7 @@ from plumbline.errors import ServiceError
 
 _START_S = 60.0
 _STOP_S = 20.0
+_LOG = "emulator.log"
 
 
 def environ_for(environment: Environment, environ: Mapping[str, str]) -> Mapping[str, str]:
@@ -33,24 +34,32 @@ def environ_for(environment: Environment, environ: Mapping[str, str]) -> Mapping
 
 
 @contextmanager
-def emulator(environment: Environment, state: Path) -> Iterator[None]:
-    """The emulator at the config's endpoints; one that is already up with the same state is used and left alone.
+def emulator(environment: Environment, state: Path) -> Iterator[Callable[[], None]]:
+    """Starts the emulator at the config's endpoints, and gives a function that returns once it answers.
+
+    One that is already up with the same state is used and left alone. An environment without endpoints has none.
 
     Raises:
         ServiceError: It does not start; the message holds what it said.
     """
-    if environment.endpoints is None:
-        raise ServiceError(
-            "this environment names no endpoints, so there is no emulator to start: see configs/env/local.yaml"
-        )
-    if _is_up(state):
-        yield
+    if environment.endpoints is None or _is_up(state):
+        yield lambda: None
         return
     process = _start(environment, environment.endpoints, state)
     try:
-        yield
+        yield lambda: _await(process, state)
     finally:
         _stop(process)
+
+
+def check_emulated(environment: Environment) -> None:
+    """Nothing, when the environment names an emulator's endpoints.
+
+    Raises:
+        ServiceError: It names none, so what is meant for this machine would go to Google Cloud.
+    """
+    if environment.endpoints is None:
+        raise ServiceError("this environment names no endpoints; for a run on this machine take configs/env/local.yaml")
 
 
 def _is_up(state: Path) -> bool:
@@ -63,22 +72,22 @@ def _is_up(state: Path) -> bool:
 
 def _start(environment: Environment, endpoints: Endpoints, state: Path) -> subprocess.Popen[bytes]:
     state.mkdir(parents=True, exist_ok=True)
-    log = state / "emulator.log"
     command = [sys.executable, "-m", "emulator", "--exit-with-parent", "--state", str(state)]
     command += ["--project", environment.project, "--location", environment.location]
     command += ["--port", _port(endpoints.aiplatform), "--bigquery-port", _port(endpoints.bigquery)]
     command += ["--bigquery-storage-port", _port(f"//{endpoints.bigquery_storage}")]
     command += ["--storage-port", _port(endpoints.storage)]
-    with log.open("wb") as output:
+    with (state / _LOG).open("wb") as output:
         # A session of its own: Ctrl-C is for the command line, which ends the run before it ends the emulator.
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+        return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+
+
+def _await(process: subprocess.Popen[bytes], state: Path) -> None:
     deadline = time.monotonic() + _START_S
     while not _is_up(state):
         if process.poll() is not None or time.monotonic() > deadline:
-            _stop(process)
-            raise ServiceError(f"the emulator did not start: {_last_lines(log)}")
-        time.sleep(0.05)
-    return process
+            raise ServiceError(f"the emulator did not start: {_last_lines(state / _LOG)}")
+        time.sleep(0.02)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

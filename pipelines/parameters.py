@@ -1,5 +1,6 @@
 """What a run is started with: every pipeline parameter, made from the config and from what is there already."""
 
+import hashlib
 from collections.abc import Mapping
 
 from plumbline.champion import Champion
@@ -23,6 +24,13 @@ def images(environment: Environment, digest: str) -> Mapping[str, str]:
     return {name: f"{repository}@sha256:{digest}" for name, repository in plain.items()}
 
 
+def lineage(loaded: Loaded, *, code: str, source_version: str) -> str:
+    """A digest of all that a model is made from: the same lineage gives the same model. 40 hexadecimal digits."""
+    config = loaded.config
+    parts = [loaded.sql, source_version, code, *map(to_json, (config.data, config.validation, config.training))]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:40]
+
+
 def parameters(
     loaded: Loaded, environment: Environment, *, code: str, source_version: str, champion: Champion
 ) -> Parameters:
@@ -33,7 +41,7 @@ def parameters(
         environment: Where things are.
         code: Digest of the code, hexadecimal.
         source_version: Digest of the state of the source tables: it keys the cache of the ingest step.
-        champion: The model that serves now: it keys the cache of the evaluation.
+        champion: The model to be beaten: it keys the cache of the evaluation.
     """
     config, linked = loaded.config, images(environment, code)
     return {
@@ -51,6 +59,7 @@ def parameters(
         "champion": to_json(champion),
         "serving": to_json(config.serving),
         "monitoring": to_json(config.monitoring),
+        "lineage": lineage(loaded, code=code, source_version=source_version),
         "code": code,
         "trainer_image": linked["plumbline/trainer"],
         "serving_image": linked["plumbline/serving"],

@@ -2,22 +2,21 @@
 
 import datetime as dt
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pipelines.code import code_digest
 from pipelines.compiled import Spec, compile_training
 from pipelines.follow import Say, follow
 from pipelines.link import link
-from pipelines.lint import lint
-from pipelines.parameters import images, parameters
+from pipelines.lint import check
+from pipelines.parameters import images, lineage, parameters
 from plumbline.adapters import bigquery, pipeline_jobs, registry
 from plumbline.adapters.clients import Clients
 from plumbline.adapters.pipeline_jobs import Order
 from plumbline.candidate import label
 from plumbline.config import Loaded
 from plumbline.environment import Environment
-from plumbline.errors import PlumblineError
 from plumbline.runs import Run
 
 
@@ -28,6 +27,10 @@ class Request:
     loaded: Loaded
     environment: Environment
     clients: Clients
+    code: str
+    """Digest of the code, hexadecimal."""
+    spec: Spec
+    """The compiled pipeline, its images linked."""
 
 
 def run(request: Request, say: Say, *, now: Callable[[], dt.datetime]) -> Run:
@@ -53,30 +56,29 @@ def run(request: Request, say: Say, *, now: Callable[[], dt.datetime]) -> Run:
 
 
 def prepare(request: Request, *, now: dt.datetime) -> Order:
-    """The order for a run: compiled, linked to the code's images, checked, with every parameter."""
-    config, environment, clients = request.loaded.config, request.environment, request.clients
-    code = code_digest()
-    spec = linked_spec(images(environment, code))
+    """The order for a run, with every parameter."""
+    config, environment, clients, code = request.loaded.config, request.environment, request.clients, request.code
     source = bigquery.source_version(clients.bigquery(), clients.place, config.data.tables)
-    champion = registry.champion(clients.models(), clients.place, config.name)
+    made_from = lineage(request.loaded, code=code, source_version=source)
+    champion = registry.opponent(clients.models(), clients.place, config.name, made_from)
     values = parameters(request.loaded, environment, code=code, source_version=source, champion=champion)
     return Order(
         job_id=f"{config.name.replace('_', '-')}-{now:%Y%m%d%H%M%S}-{secrets.token_hex(2)}",
         display_name=config.name,
-        spec=spec,
+        spec=request.spec,
         parameters=values,
         root=f"gs://{environment.bucket}/runs",
         labels={**environment.labels, "problem": label(config.name), "code": label(code)},
     )
 
 
-def linked_spec(named: Mapping[str, str]) -> Spec:
-    """The compiled pipeline with its images linked, after the checks of what Vertex AI Pipelines takes.
+def linked(environment: Environment) -> tuple[str, Spec]:
+    """The digest of the code, and the compiled pipeline with its images linked and checked.
 
     Raises:
-        PlumblineError: A check found something.
+        PlumblineError: Vertex AI Pipelines would refuse it.
     """
-    spec = link(compile_training(), named)
-    if findings := lint(spec, linked=True):
-        raise PlumblineError("Vertex AI Pipelines would refuse the pipeline:\n" + "\n".join(map(str, findings)))
-    return spec
+    code = code_digest()
+    spec = link(compile_training(), images(environment, code))
+    check(spec, linked=True)
+    return code, spec

@@ -15,3 +15,8 @@ class Champion:
     """Resource name with version, projects/*/locations/*/models/*@*."""
     artifact_uri: str = ""
     """gs:// URI of its model directory."""
+
+    @property
+    def number(self) -> str:
+        """The version alone; empty where there is none."""
+        return self.version.rpartition("@")[2]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-from google.api_core import exceptions
+from google.api_core import exceptions, retry
 from google.cloud import aiplatform_v1 as vertex
 from google.protobuf import field_mask_pb2, json_format, struct_pb2
 
@@ -16,6 +16,14 @@ from plumbline.errors import ServiceError
 Endpoints: TypeAlias = vertex.EndpointServiceClient
 _QUICK_S = 600.0
 """For operations that start no machine."""
+_UNAVAILABLE = retry.Retry(
+    predicate=retry.if_exception_type(exceptions.ServiceUnavailable),
+    initial=0.1,
+    multiplier=1.5,
+    maximum=5.0,
+    timeout=60.0,
+)
+"""A replica that is just starting, or just going, answers 503: the one answer that is worth asking again for."""
 
 
 def ensure(endpoints: Endpoints, place: Place, endpoint_id: str) -> vertex.Endpoint:
@@ -133,7 +141,7 @@ def predict(
     """
     values = [json_format.ParseDict(dict(instance), struct_pb2.Value()) for instance in instances]
     with service_errors(f"predicting on {endpoint}"):
-        response = predictions.predict(endpoint=endpoint, instances=values)
+        response = predictions.predict(endpoint=endpoint, instances=values, retry=_UNAVAILABLE)
     given = [json_format.MessageToDict(value) for value in vertex.PredictResponse.pb(response).predictions]
     if not all(isinstance(prediction, dict) for prediction in given):
         raise ServiceError(f"wanted predictions with a score from {endpoint}, got {given[:1]}")

@@ -6,6 +6,7 @@ from pathlib import Path
 from google.api_core import exceptions
 from google.api_core.client_options import ClientOptions
 from google.auth.credentials import AnonymousCredentials
+from google.auth.exceptions import GoogleAuthError
 from google.cloud import storage
 
 from plumbline.errors import ModelError
@@ -26,8 +27,8 @@ def download(uri: str, folder: Path, environ: Mapping[str, str]) -> Path:
             path.parent.mkdir(parents=True, exist_ok=True)
             if not blob.name.endswith("/"):
                 blob.download_to_filename(str(path))
-    except exceptions.GoogleAPICallError as error:
-        raise ModelError(f"the model at {uri} cannot be read: {error.message}") from error
+    except (exceptions.GoogleAPIError, GoogleAuthError) as error:
+        raise ModelError(f"the model at {uri} cannot be read: {error}") from error
     if not found:
         raise ModelError(f"there is no model at {uri}")
     return folder

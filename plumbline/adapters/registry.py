@@ -13,6 +13,9 @@ from plumbline.environment import Place
 _UPLOAD_TIMEOUT_S = 1800.0
 _DIGEST = "content"
 """The label that holds the digest of the model's files."""
+_LINEAGE, _OPPONENT = "lineage", "opponent"
+"""Labels: what a version was made from, and the version that it was judged against."""
+NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +38,17 @@ def parent(place: Place) -> str:
     return f"projects/{place.project}/locations/{place.location}"
 
 
-def champion(models: vertex.ModelServiceClient, place: Place, name: str) -> Champion:
-    """The version that serves the problem now; empty when none has shipped yet."""
-    try:
-        model = models.get_model(name=f"{parent(place)}/models/{name}@{CHAMPION}")
-    except exceptions.NotFound:
-        return Champion()
-    return Champion(version=_version(model).name, artifact_uri=model.artifact_uri)
+def opponent(models: vertex.ModelServiceClient, place: Place, name: str, lineage: str) -> Champion:
+    """The version that a candidate of this lineage has to beat; empty when none has shipped yet.
+
+    It is the champion. Only where the champion has the very lineage of the candidate, so that the candidate will be the
+    champion again, it is what the champion itself was judged against: a run with nothing changed is judged as before.
+    """
+    found = _find(models, f"{parent(place)}/models/{name}@{CHAMPION}")
+    if found is not None and found.labels.get(_LINEAGE) == lineage:
+        before = found.labels.get(_OPPONENT, NONE)
+        found = None if before == NONE else _find(models, f"{parent(place)}/models/{name}@{before}")
+    return Champion() if found is None else Champion(version=_version(found).name, artifact_uri=found.artifact_uri)
 
 
 def register(models: vertex.ModelServiceClient, place: Place, name: str, candidate: Candidate, *, card: str) -> Version:
@@ -55,7 +62,9 @@ def register(models: vertex.ModelServiceClient, place: Place, name: str, candida
     model = f"{parent(place)}/models/{name}"
     with service_errors(f"registering {name}"):
         known = _same_content(models, model, candidate)
-        version = known or _upload(models, place, _model(place, name, candidate, card), exists=_exists(models, model))
+        version = known or _upload(
+            models, place, _model(place, name, candidate, card), exists=_find(models, model) is not None
+        )
         models.merge_version_aliases(name=version.name, version_aliases=[CANDIDATE])
     return version
 
@@ -66,12 +75,11 @@ def promote(models: vertex.ModelServiceClient, version: str) -> None:
         models.merge_version_aliases(name=version, version_aliases=[CHAMPION, "default"])
 
 
-def _exists(models: vertex.ModelServiceClient, model: str) -> bool:
+def _find(models: vertex.ModelServiceClient, name: str) -> vertex.Model | None:
     try:
-        models.get_model(name=model)
+        return models.get_model(name=name)
     except exceptions.NotFound:
-        return False
-    return True
+        return None
 
 
 def _same_content(models: vertex.ModelServiceClient, model: str, candidate: Candidate) -> Version | None:

@@ -1,11 +1,13 @@
 """A TensorFlow SavedModel as a function from raw columns to scores."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import ValidationError
 
 from plumbline.errors import ModelError
 from plumbline.features import Arrays, columns
@@ -29,13 +31,15 @@ class Scorer:
             arrays: One array of shape (n,) a raw column, as `plumbline.features` makes them.
 
         Raises:
-            ModelError: A score is not a number.
+            ModelError: A score is no probability.
         """
         count = len(next(iter(arrays.values())))
         parts = [self._batch(arrays, start) for start in range(0, count, _BATCH)]
         scores = np.concatenate(parts).astype(np.float64) if parts else np.zeros(0)
         if not np.isfinite(scores).all():
             raise ModelError(f"row {int(np.argmin(np.isfinite(scores)))} gets a score that is no number")
+        if (outside := np.flatnonzero((scores < 0) | (scores > 1))).size:
+            raise ModelError(f"row {outside[0]} gets the score {scores[outside[0]]:g}, which is no probability")
         return scores
 
     def _batch(self, arrays: Arrays, start: int) -> npt.NDArray[np.float32]:
@@ -50,18 +54,37 @@ def load(model: Path) -> Scorer:
     """The model of a directory that holds a SavedModel and its signature.
 
     Raises:
-        ModelError: There is none, or its inputs are not those of its signature.
+        ModelError: There is none, or its inputs or outputs are not those of its signature.
     """
-    import tensorflow as tf  # noqa: PLC0415 - takes seconds, so only who scores waits for it
-
-    try:
-        signature, loaded = read_signature(model), tf.saved_model.load(str(model))
-    except OSError as error:
-        raise ModelError(f"there is no model with a signature in {model}: {error}") from error
+    signature, loaded = _signature(model), _load(model)
+    if "serving_default" not in loaded.signatures:
+        raise ModelError(f"the model in {model} has no signature serving_default, only {list(loaded.signatures)}")
     serve = loaded.signatures["serving_default"]
-    have = set(serve.structured_input_signature[1])
-    if have != set(columns(signature.features)):
-        raise ModelError(f"the model takes {sorted(have)}, its signature says {sorted(columns(signature.features))}")
+    _check("takes", serve.structured_input_signature[1], columns(signature.features), "its signature says")
+    _check("gives", serve.structured_outputs, ["score"], "wanted")
     # The signature function lives as long as the object that it was loaded with.
     serve.plumbline_owner = loaded
     return Scorer(signature, serve)
+
+
+def _signature(model: Path) -> Signature:
+    try:
+        return read_signature(model)
+    except FileNotFoundError as error:
+        raise ModelError(f"there is no model with a signature in {model}: {error}") from error
+    except ValidationError as error:
+        raise ModelError(f"the signature in {model} cannot be read: {error}") from error
+
+
+def _load(model: Path) -> Any:
+    import tensorflow as tf  # noqa: PLC0415 - takes seconds, so only who scores waits for it
+
+    try:
+        return tf.saved_model.load(str(model))
+    except OSError as error:
+        raise ModelError(f"there is no model with a signature in {model}: {error}") from error
+
+
+def _check(verb: str, found: Iterable[str], wanted: Iterable[str], source: str) -> None:
+    if set(found) != set(wanted):
+        raise ModelError(f"the model {verb} {sorted(found)}, {source} {sorted(wanted)}")

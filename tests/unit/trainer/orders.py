@@ -31,7 +31,7 @@ _START = dt.datetime(2020, 1, 1)  # noqa: DTZ001 - a wall clock
 _NULLS = 0.05
 
 
-def training(*, epochs: int = 6, strategy: str = "auto") -> Training:
+def training(*, epochs: int = 6, replicas: int = 1) -> Training:
     """A tiny network's settings."""
     return Training(
         epochs=epochs,
@@ -39,7 +39,7 @@ def training(*, epochs: int = 6, strategy: str = "auto") -> Training:
         learning_rate=0.01,
         patience=100,
         network=Network(hidden=(16,), dropout=0.1, embedding=4),
-        hardware=Hardware(strategy=strategy),  # type: ignore[arg-type] # pydantic checks it
+        hardware=Hardware(replicas=replicas),
     )
 
 
