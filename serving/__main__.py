@@ -3,46 +3,75 @@
 import json
 import logging
 import os
+import signal
 import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
 
 from plumbline.adapters.model_files import download
 from plumbline.adapters.savedmodel import load
-from plumbline.errors import PlumblineError
+from plumbline.errors import ModelError, PlumblineError
 from serving.app import Routes, Served, answer, create_app
 
 log = logging.getLogger("serving")
 
+_REQUIRED = ("AIP_STORAGE_URI", "AIP_HEALTH_ROUTE", "AIP_PREDICT_ROUTE")
+
 
 def main() -> int:
-    """Serves until SIGTERM; 1 when there is no model to serve."""
+    """Serves until SIGTERM, then 0; 1 when there is no model to serve."""
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
+    # uvicorn hands the signal on once it has stopped: unhandled, it would end this process before it tidies up.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         try:
-            served = _served(os.environ, Path(folder))
+            settings = _settings(os.environ)
+            served = _served(settings, Path(folder), os.environ)
         except PlumblineError as error:
             log.error(json.dumps({"severity": "ERROR", "message": str(error)}))
             return 1
-        # The first call traces and compiles: it is made before anybody waits for it.
-        answer(served, [{}])
         seconds = time.monotonic() - start
         log.info(json.dumps({"severity": "INFO", "message": "ready", "seconds": round(seconds, 2)}))
-        routes = Routes(os.environ["AIP_HEALTH_ROUTE"], os.environ["AIP_PREDICT_ROUTE"])
-        port = int(os.environ.get("AIP_HTTP_PORT", "8080"))
-        host = os.environ.get("HTTP_HOST", "0.0.0.0")  # noqa: S104 - Vertex AI asks from outside the container
-        uvicorn.run(create_app(served, routes), host=host, port=port, log_level="warning")
+        app = create_app(served, settings.routes)
+        uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning")
     return 0
 
 
-def _served(environ: Mapping[str, str], folder: Path) -> Served:
-    model = load(download(environ["AIP_STORAGE_URI"], folder, environ))
-    return Served(model, model.signature.features, float(environ.get("THRESHOLD", "0.5")))
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    model: str
+    """gs:// URI of its directory."""
+    routes: Routes
+    threshold: float
+    host: str
+    port: int
+
+
+def _settings(environ: Mapping[str, str]) -> _Settings:
+    """What Vertex AI says in the environment. Source: "Custom container requirements for inference"."""
+    if absent := [name for name in _REQUIRED if not environ.get(name)]:
+        raise ModelError(f"{absent[0]} is not set: Vertex AI sets it for every container")
+    uri, health, predict = (environ[name] for name in _REQUIRED)
+    try:
+        threshold, port = float(environ.get("THRESHOLD", "0.5")), int(environ.get("AIP_HTTP_PORT", "8080"))
+    except ValueError as error:
+        raise ModelError(f"THRESHOLD and AIP_HTTP_PORT must be numbers: {error}") from error
+    host = environ.get("HTTP_HOST", "0.0.0.0")  # noqa: S104 - Vertex AI asks from outside the container
+    return _Settings(uri, Routes(health, predict), threshold, host, port)
+
+
+def _served(settings: _Settings, folder: Path, environ: Mapping[str, str]) -> Served:
+    model = load(download(settings.model, folder, environ))
+    served = Served(model, model.signature.features, settings.threshold)
+    # The first call traces and compiles: it is made before anybody waits for it.
+    answer(served, [{}])
+    return served
 
 
 if __name__ == "__main__":

@@ -119,9 +119,7 @@ def _plan(count: int, training: Training, strategy: tf.distribute.Strategy) -> _
     return _Plan(batch, max(1, count // (batch * replicas)))
 
 
-def _stream(
-    train: Rows, plan: _Plan, strategy: tf.distribute.Strategy, *, epochs: range, seed: int
-) -> tf.data.Dataset:
+def _stream(train: Rows, plan: _Plan, strategy: tf.distribute.Strategy, *, epochs: range, seed: int) -> tf.data.Dataset:
     def batches(context: tf.distribute.InputContext) -> tf.data.Dataset:
         replicas = strategy.num_replicas_in_sync // context.num_input_pipelines
         share = Share(context.input_pipeline_id, context.num_input_pipelines, plan.steps * replicas)

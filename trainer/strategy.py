@@ -83,4 +83,5 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 
 def wait_for_all(strategy: tf.distribute.Strategy) -> None:
     """Returns once every worker has come here: one that ended early would take the others down with it."""
-    strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(lambda: tf.ones([])), axis=None)
+    here = strategy.run(tf.function(lambda: tf.ones([])))
+    strategy.reduce(tf.distribute.ReduceOp.SUM, here, axis=None)

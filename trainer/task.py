@@ -8,7 +8,6 @@ import argparse
 import json
 import logging
 import os
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import tensorflow as tf
 import tf_keras
 
 from plumbline.dataset import read_split
+from plumbline.errors import ModelError
 from plumbline.features import from_table
 from plumbline.ingestion import is_positive
 from plumbline.mount import local_path
@@ -51,7 +51,11 @@ class Task:
 
 
 def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> Task:
-    """The task that the arguments and Vertex AI's environment describe."""
+    """The task that the arguments and Vertex AI's environment describe.
+
+    Raises:
+        ModelError: The environment does not say where to leave something.
+    """
     parser = argparse.ArgumentParser(prog="python -m trainer.task", description=__doc__)
     parser.add_argument("--dataset", required=True, help="gs:// URI of the dataset")
     parser.add_argument("--history", required=True, help="gs:// URI for the training history")
@@ -59,19 +63,23 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> Task:
     parser.add_argument("--training", required=True, help="JSON of the training section")
     given = parser.parse_args(arguments)
     mount = Path(environ.get("GCS_MOUNT", "/gcs"))
-    folder = Path(tempfile.gettempdir())
-    places = {
-        name: local_path(environ[variable], mount) if environ.get(variable) else folder / name
-        for name, variable in (("checkpoints", "AIP_CHECKPOINT_DIR"), ("logs", "AIP_TENSORBOARD_LOG_DIR"))
-    }
     return Task(
         dataset=local_path(given.dataset, mount),
         signature=from_json(Signature, given.signature),
         training=from_json(Training, given.training),
-        model=local_path(environ["AIP_MODEL_DIR"], mount),
+        model=_place("AIP_MODEL_DIR", environ, mount),
         history=local_path(given.history, mount),
-        folders=Folders(**places),
+        folders=Folders(
+            checkpoints=_place("AIP_CHECKPOINT_DIR", environ, mount),
+            logs=_place("AIP_TENSORBOARD_LOG_DIR", environ, mount),
+        ),
     )
+
+
+def _place(variable: str, environ: Mapping[str, str], mount: Path) -> Path:
+    if not environ.get(variable):
+        raise ModelError(f"{variable} is not set: Vertex AI sets it for a job with a base output directory")
+    return local_path(environ[variable], mount)
 
 
 def run(task: Task, environ: Mapping[str, str]) -> None:

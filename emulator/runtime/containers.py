@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
+from uuid import uuid4
 
 from emulator.processes import Command, Process, Supervisor
 from emulator.runtime.binding import of_type
@@ -70,7 +71,8 @@ class ContainerExecutor:
         text = _SHIM.format(python=sys.executable)
         if not shim.is_file() or shim.read_text(encoding="utf-8") != text:
             folder.mkdir(parents=True, exist_ok=True)
-            part = shim.with_suffix(".part")
+            # Tasks start side by side, so each writes a file of its own and the last one stays.
+            part = folder / f"python3.{uuid4().hex}"
             part.write_text(text, encoding="utf-8")
             part.chmod(0o755)
             part.replace(shim)

@@ -1,0 +1,194 @@
+"""The example's query on a handful of flights: every feature is what was known an hour before, and nothing later."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from google.cloud import bigquery
+
+from plumbline.adapters import bigquery as bq
+from plumbline.adapters.sample_data import TABLES
+from plumbline.environment import Place
+from plumbline.query import fill
+from tests.contract.conftest import LOCATION, PROJECT, Emulator
+from tests.contract.vertex import fresh
+
+SQL = (Path(__file__).parents[2] / "configs" / "queries" / "flights.sql").read_text(encoding="utf-8")
+Row = Mapping[str, object]
+KINDS = {"STRING": pa.string(), "INT64": pa.int64(), "FLOAT64": pa.float64(), "TIMESTAMP": pa.timestamp("us", "UTC")}
+
+
+def flight(number: int, at: str, *, delay: float | None, late: float | None, tail: str = "N1", **more: object) -> Row:
+    """A flight of 2013-01-10 at hh:mm from EWR to BOS with an hour in the air."""
+    hour, minute = map(int, at.split(":"))
+    usual = {
+        "year": 2013,
+        "month": 1,
+        "day": 10,
+        "hour": hour,
+        "minute": minute,
+        "sched_dep_time": hour * 100 + minute,
+        "dep_time": None,
+        "arr_time": None,
+        "sched_arr_time": 0,
+        "dep_delay": delay,
+        "arr_delay": late,
+        "carrier": "UA",
+        "flight": number,
+        "tailnum": tail,
+        "origin": "EWR",
+        "dest": "BOS",
+        "air_time": None if late is None else 60.0,
+        "distance": 200.0,
+        "time_hour": dt.datetime(2013, 1, 10, 12, tzinfo=dt.UTC),
+    }
+    return {**usual, **more}
+
+
+def weather(hour: int, temperature: float, *, minute: int = 0) -> Row:
+    """A report of EWR; `minute` only orders two reports of one hour."""
+    usual = dict.fromkeys(("dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure", "visib"), 1.0)
+    moment = dt.datetime(2013, 1, 10, 12, minute, tzinfo=dt.UTC)
+    return {
+        "origin": "EWR",
+        "year": 2013,
+        "month": 1,
+        "day": 10,
+        "hour": hour,
+        "temp": temperature,
+        **usual,
+        "time_hour": moment,
+    }
+
+
+FLIGHTS = (
+    # Departs 6:30, 30 late; lands 6:30 + 60 in the air + 20 = 7:50.
+    flight(1, "06:00", delay=30, late=45),
+    # Asked at 7:50: flight 1 has just landed. Departs 8:50 on time.
+    flight(2, "08:50", delay=0, late=70),
+    # The same aircraft, asked at 9:30: flight 2 is in the air until 10:10.
+    flight(3, "10:30", delay=-5, late=-10),
+    # Another aircraft, of which nothing is known; asked at 9:30.
+    flight(4, "10:30", delay=100, late=90, tail="N2", carrier="B6", dest="MIA"),
+    # Cancelled: no arrival, so no row; it departs nowhere and tells nothing.
+    flight(5, "07:00", delay=None, late=None, tail="N1"),
+    # Flight 1's aircraft, asked at 20:00: flight 3 landed at 11:45, and flight 1 more than twelve hours ago.
+    flight(6, "21:00", delay=0, late=0),
+    flight(7, "23:50", delay=0, late=59, tail="N3"),
+    flight(8, "23:55", delay=0, late=60, tail="N4"),
+)
+WEATHER = (weather(7, 40.0), weather(9, 50.0), weather(9, 99.0, minute=30), weather(22, 60.0))
+
+
+def answers(emulator: Emulator, flights: Sequence[Row], reports: Sequence[Row] = WEATHER) -> dict[int, Row]:
+    """The query's rows by flight number."""
+    place = Place(
+        project=PROJECT,
+        location=LOCATION,
+        bucket="models",
+        dataset=fresh("sql").replace("-", "_"),
+        bigquery_location=LOCATION,
+    )
+    client = emulator.bigquery()
+    bq.ensure_dataset(client, place)
+    for name, rows in (("flights", flights), ("weather", reports)):
+        schema = [bigquery.SchemaField(column, kind) for column, kind in TABLES[name].items()]
+        kinds = {
+            "STRING": pa.string(),
+            "INT64": pa.int64(),
+            "FLOAT64": pa.float64(),
+            "TIMESTAMP": pa.timestamp("us", "UTC"),
+        }
+        arrays = {field.name: pa.array([row[field.name] for row in rows], kinds[field.field_type]) for field in schema}
+        bq.load_table(client, bq.full_name(place, name), pa.table(arrays), schema)
+    made = bq.full_name(place, "features")
+    bq.materialise(
+        client, fill(SQL, {n: bq.full_name(place, n) for n in ("flights", "weather")}), made, maximum_bytes=10**9
+    )
+    columns = bq.column_names(client, made)
+    found = pa.Table.from_batches(bq.read_table(emulator.bigquery_read(), made, columns=columns)).to_pylist()
+    return {int(row["flight_id"].split("-")[0][2:]): row for row in found}
+
+
+@pytest.fixture(scope="module")
+def found(emulator: Emulator) -> dict[int, Row]:
+    """The rows of the eight flights."""
+    return answers(emulator, FLIGHTS)
+
+
+def test_there_is_a_row_for_each_flight_that_arrived(found: dict[int, Row]) -> None:
+    """The cancelled flight has none, and keys are unique."""
+    assert sorted(found) == [1, 2, 3, 4, 6, 7, 8]
+    assert found[1]["flight_id"] == "UA1-EWR-20130110-600"
+    assert found[1]["scheduled_departure"] == dt.datetime(2013, 1, 10, 6)  # noqa: DTZ001 - a wall clock
+
+
+def test_an_hour_or_more_is_late(found: dict[int, Row]) -> None:
+    """59 minutes are not late, 60 are."""
+    assert {number: row["late"] for number, row in found.items()} == {
+        1: False, 2: True, 3: False, 4: True, 6: False, 7: False, 8: True,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("number", "arrival", "departure"),
+    [
+        (1, None, None),  # nothing before
+        (2, 45.0, 30.0),  # flight 1 has landed in the very minute
+        (3, 45.0, 0.0),  # flight 2 has departed and not landed, so flight 1's arrival is the last known
+        (4, None, None),  # another aircraft
+        (6, -10.0, -5.0),  # flight 3
+    ],
+)
+def test_the_previous_leg_as_far_as_it_is_known(
+    found: dict[int, Row], number: int, arrival: float | None, departure: float | None
+) -> None:
+    """A leg's delay is known from the moment of landing, or of departing, and for twelve hours."""
+    assert found[number]["previous_arrival_delay"] == arrival
+    assert found[number]["previous_departure_delay"] == departure
+
+
+@pytest.mark.parametrize(
+    ("number", "delay", "share"),
+    [
+        (1, None, None),  # asked at 5:00, when nothing has departed
+        (2, 30.0, 0.0),  # asked at 7:50: flight 1 departed at 6:30, 30 minutes late, which is not more than 30
+        (3, 0.0, 0.0),  # asked at 9:30: flight 2 departed at 8:50; flight 1 is three hours ago
+        (6, None, None),  # asked at 20:00: nothing departed after 18:00
+    ],
+)
+def test_how_the_airport_ran(found: dict[int, Row], number: int, delay: float | None, share: float | None) -> None:
+    """Departures of the two hours before, by when they really departed."""
+    assert found[number]["airport_departure_delay"] == delay
+    assert found[number]["airport_late_share"] == share
+
+
+def test_the_weather_of_the_hour_before(found: dict[int, Row]) -> None:
+    """The report of the hour in which the question is asked; of an hour that is there twice, the first."""
+    assert found[2]["temperature"] == 40.0
+    assert found[3]["temperature"] == 50.0
+    assert found[1]["temperature"] is None
+    assert found[7]["temperature"] == 60.0
+
+
+def test_the_destination_s_arrivals(found: dict[int, Row]) -> None:
+    """Asked at 9:30, Boston has seen flight 1 land in the four hours before; nobody has flown to Miami."""
+    assert found[3]["destination_arrival_delay"] == 45.0
+    assert found[4]["destination_arrival_delay"] is None
+
+
+def test_the_future_moves_nothing(emulator: Emulator, found: dict[int, Row]) -> None:
+    """Whatever happens after 9:30, the features of the flights asked at 9:30 stay."""
+    later = [
+        {**row, "dep_delay": 500.0, "arr_delay": 600.0} if row["flight"] in {3, 4, 6, 7, 8} else row for row in FLIGHTS
+    ]
+    # Flight 2 is in the air at 9:30: how late it will land is not known.
+    later = [{**row, "arr_delay": 1000.0, "air_time": 90.0} if row["flight"] == 2 else row for row in later]
+    reports = [report for report in WEATHER if report["hour"] in {7, 9}] + [weather(10, -50.0), weather(22, -50.0)]
+    changed = answers(emulator, later, reports)
+    for number in (1, 2, 3, 4):
+        before = {name: value for name, value in found[number].items() if name != "late"}
+        after = {name: value for name, value in changed[number].items() if name != "late"}
+        assert before == after

@@ -1,0 +1,236 @@
+"""How a version comes to serve: registered once, tested beside the traffic, and nothing left over whatever happens."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from plumbline.adapters import endpoints as on
+from plumbline.adapters import registry
+from plumbline.adapters.clients import Clients
+from plumbline.adapters.monitoring_jobs import watch
+from plumbline.adapters.operations import finished
+from plumbline.adapters.rollout import roll_out
+from plumbline.candidate import Candidate
+from plumbline.champion import Champion
+from plumbline.deployment import scaling
+from plumbline.environment import Place
+from plumbline.errors import ModelError, ServiceError
+from plumbline.monitoring import Watch
+from plumbline.probe import Probe
+from plumbline.problem import Serving
+from tests.contract.conftest import LOCATION, PROJECT, Emulator
+from tests.contract.vertex import containers_of, fresh
+
+COMMAND = ("python", "-S", str(Path(__file__).with_name("scoring_container.py")))
+IMAGE = "us-central1-docker.pkg.dev/p/serving@sha256:0"
+PROBE = Probe(instances=({"x": 1}, {"x": 2}), scores=np.array([0.5, 0.5]), tolerance=1e-6)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Shop:
+    """A problem with an endpoint of its own."""
+
+    clients: Clients
+    objects: Path
+    name: str
+    serving: Serving
+
+    @property
+    def endpoint(self) -> str:
+        """The endpoint's resource name."""
+        return f"projects/{PROJECT}/locations/{LOCATION}/endpoints/{self.serving.endpoint}"
+
+    def register(self, score: str = "0.5", *, content: str = "c", lineage: str = "l", opponent: str = "none") -> str:
+        """A version whose container gives a score, or ends when the score is empty; its name with version."""
+        folder = self.objects / "models" / self.name / content
+        folder.mkdir(parents=True, exist_ok=True)
+        candidate = Candidate(
+            artifact_uri=f"gs://models/{self.name}/{content}",
+            content=content,
+            image=IMAGE,
+            command=COMMAND,
+            environment={"SCORE": score} if score else {"OTHER": "x"},
+            labels={"lineage": lineage, "opponent": opponent},
+        )
+        return registry.register(self.clients.models(), self.clients.place, self.name, candidate, card="gs://c").name
+
+    def served(self) -> dict[str, int]:
+        """Traffic by version number."""
+        now = self.clients.endpoints().get_endpoint(name=self.endpoint)
+        versions = {model.id: model.model_version_id for model in now.deployed_models}
+        assert set(versions) == set(now.traffic_split), "a model is deployed without traffic"
+        return {versions[deployed]: share for deployed, share in now.traffic_split.items()}
+
+    def aliases(self, version: str) -> set[str]:
+        """The aliases of a version."""
+        return set(self.clients.models().get_model(name=version).version_aliases)
+
+    def is_clean(self) -> bool:
+        """Whether the staging endpoint and its containers are gone."""
+        staging = f"{self.endpoint}-staging"
+        return not on.exists(self.clients.endpoints(), staging) and not containers_of(staging)
+
+
+@pytest.fixture
+def shop(emulator: Emulator) -> Shop:
+    """A problem that no other test has."""
+    place = Place(
+        project=PROJECT,
+        location=LOCATION,
+        bucket="models",
+        dataset="d",
+        bigquery_location=LOCATION,
+        labels={"team": "t"},
+    )
+    name = fresh("shop")
+    serving = Serving(endpoint=name, minimum_replicas=1, maximum_replicas=3, target_utilisation=70, timeout_s=30)
+    return Shop(Clients(place, emulator.environment), emulator.state / "gcs", name.replace("-", "_"), serving)
+
+
+def test_a_first_version_serves(shop: Shop) -> None:
+    """All traffic, the alias and the default are its own, and the machines are those that were asked for."""
+    version = shop.register()
+    deployed = roll_out(shop.clients, shop.serving, version, PROBE)
+    assert shop.served() == {"1": 100}
+    assert shop.aliases(version) == {"candidate", "champion", "default"}
+    found = on.deployed(
+        shop.clients.endpoints(),
+        on.ensure(shop.clients.endpoints(), shop.clients.place, shop.serving.endpoint),
+        version,
+    )
+    assert on.scaling_of(found) == scaling(shop.serving)
+    assert deployed.difference == 0
+    assert shop.is_clean()
+
+
+def test_a_second_version_takes_over(shop: Shop) -> None:
+    """The traffic moves at once, the version before is undeployed, and only now the default moves."""
+    first = shop.register()
+    roll_out(shop.clients, shop.serving, first, PROBE)
+    second = shop.register(content="d")
+    assert shop.aliases(second) == {"candidate"}
+    assert shop.aliases(first) == {"champion", "default"}
+    roll_out(shop.clients, shop.serving, second, PROBE)
+    assert shop.served() == {"2": 100}
+    assert shop.aliases(first) == set()
+    assert shop.is_clean()
+
+
+@pytest.mark.parametrize(
+    ("score", "error", "wanted"),
+    [("0.6", ModelError, "scores 0.600000 online and 0.500000 offline"), ("", ServiceError, "no score to serve")],
+)
+def test_a_bad_version_changes_nothing(shop: Shop, score: str, error: type[Exception], wanted: str) -> None:
+    """Wrong scores, or a container that ends: the traffic stays, and nothing is left behind."""
+    first = shop.register()
+    roll_out(shop.clients, shop.serving, first, PROBE)
+    bad = shop.register(score, content="bad")
+    with pytest.raises(error, match=wanted):
+        roll_out(shop.clients, shop.serving, bad, PROBE)
+    assert shop.served() == {"1": 100}
+    assert shop.aliases(first) == {"champion", "default"}
+    assert shop.is_clean()
+    assert len(containers_of(shop.endpoint)) == 1
+
+
+def test_a_bad_first_version_leaves_an_empty_endpoint(shop: Shop) -> None:
+    """There was nothing before, and there is nothing after."""
+    with pytest.raises(ModelError):
+        roll_out(shop.clients, shop.serving, shop.register("0.9"), PROBE)
+    assert shop.served() == {}
+    assert shop.is_clean()
+    assert not containers_of(shop.endpoint)
+
+
+def test_the_same_version_is_not_deployed_again(shop: Shop) -> None:
+    """The same content is the same version, and a version that serves only has its smoke test repeated."""
+    version = shop.register()
+    once = roll_out(shop.clients, shop.serving, version, PROBE)
+    assert shop.register() == version
+    again = roll_out(shop.clients, shop.serving, version, PROBE)
+    assert again.deployed_model_id == once.deployed_model_id
+
+
+def test_other_replicas_are_set_in_place(shop: Shop) -> None:
+    """Another maximum needs no new deployment."""
+    version = shop.register()
+    once = roll_out(shop.clients, shop.serving, version, PROBE)
+    more = dataclasses.replace(shop.serving, maximum_replicas=5)
+    again = roll_out(shop.clients, more, version, PROBE)
+    assert again.deployed_model_id == once.deployed_model_id
+    (model,) = shop.clients.endpoints().get_endpoint(name=shop.endpoint).deployed_models
+    assert on.scaling_of(model).maximum == 5
+
+
+def test_other_machines_are_another_deployment(shop: Shop) -> None:
+    """A machine of another type takes over as another version would."""
+    version = shop.register()
+    once = roll_out(shop.clients, shop.serving, version, PROBE)
+    larger = dataclasses.replace(shop.serving, machine_type="n1-standard-4")
+    again = roll_out(shop.clients, larger, version, PROBE)
+    assert again.deployed_model_id != once.deployed_model_id
+    assert shop.served() == {"1": 100}
+    assert shop.is_clean()
+
+
+def test_what_an_interrupted_run_left_is_cleared(shop: Shop) -> None:
+    """A model without traffic and a staging endpoint that is up cost money; the next run takes them away."""
+    first = shop.register()
+    roll_out(shop.clients, shop.serving, first, PROBE)
+    endpoints, second = shop.clients.endpoints(), shop.register(content="d")
+    for endpoint_id in (shop.serving.endpoint, f"{shop.serving.endpoint}-staging"):
+        left = on.ensure(endpoints, shop.clients.place, endpoint_id)
+        finished(on.start(endpoints, left, second, scaling(shop.serving)), timeout_s=30)
+    roll_out(shop.clients, shop.serving, second, PROBE)
+    assert shop.served() == {"2": 100}
+    assert shop.is_clean()
+    assert len(containers_of(shop.endpoint)) == 1
+
+
+def test_the_opponent_of_a_candidate(shop: Shop) -> None:
+    """Nobody at first, then the champion; for the champion's own lineage, whom it was judged against."""
+
+    def opponent(lineage: str) -> Champion:
+        return registry.opponent(shop.clients.models(), shop.clients.place, shop.name, lineage)
+
+    assert opponent("a") == Champion()
+    first = shop.register(lineage="a")
+    assert opponent("a") == Champion(), "a candidate that has not shipped is nobody's opponent"
+    registry.promote(shop.clients.models(), first)
+    assert opponent("b") == Champion(version=first, artifact_uri=f"gs://models/{shop.name}/c")
+    assert opponent("a") == Champion()
+    second = shop.register(content="d", lineage="b", opponent="1")
+    registry.promote(shop.clients.models(), second)
+    assert opponent("c").version == second
+    assert opponent("b").version == first
+
+
+def test_one_monitoring_job_follows_the_endpoint(shop: Shop) -> None:
+    """It is made once, and brought up to date for the model that serves."""
+    what = Watch(
+        training_table="p.d.t",
+        label="late",
+        schema_uri="gs://models/schema.yaml",
+        skew={"x": 0.1},
+        drift={"x": 0.2},
+        sampling_rate=0.5,
+        interval_hours=6,
+        emails=("a@example.com",),
+    )
+    clients = shop.clients
+    jobs = clients.jobs()
+    names = set()
+    for content, interval in (("c", 6), ("d", 12)):
+        deployed = roll_out(clients, shop.serving, shop.register(content=content), PROBE)
+        asked = dataclasses.replace(what, interval_hours=interval)
+        names.add(watch(jobs, clients.endpoints(), clients.place, deployed.endpoint, asked))
+        job = jobs.get_model_deployment_monitoring_job(name=next(iter(names)))
+        (config,) = job.model_deployment_monitoring_objective_configs
+        assert config.deployed_model_id == deployed.deployed_model_id
+        assert job.model_deployment_monitoring_schedule_config.monitor_interval.total_seconds() == interval * 3600
+    assert len(names) == 1
+    assert config.objective_config.training_prediction_skew_detection_config.skew_thresholds["x"].value == 0.1
+    assert job.logging_sampling_strategy.random_sample_config.sample_rate == 0.5
+    assert list(job.model_monitoring_alert_config.email_alert_config.user_emails) == ["a@example.com"]
