@@ -23,10 +23,10 @@ def train(
     from plumbline.environment import Place
     from plumbline.problem import Data, Training
     from plumbline.section import from_json
-    from plumbline.training import COMMAND, arguments
+    from plumbline.training import COMMAND, ENVIRONMENT, arguments
 
     clients, settings = Clients(from_json(Place, place), os.environ), from_json(Training, training)
     given = arguments(name, from_json(Data, data), settings, dataset=dataset.uri, history=history.uri)
-    job = Job(f"{name}-train", trainer_image, COMMAND, given, output=model.uri.rpartition("/")[0])
+    job = Job(f"{name}-train", trainer_image, COMMAND, given, ENVIRONMENT, output=model.uri.rpartition("/")[0])
     model.metadata["job"] = run(clients.jobs(), clients.place, job, settings.hardware)
     model.metadata["framework"] = "TensorFlow"

@@ -8,6 +8,8 @@ from plumbline.signature import Signature
 from plumbline.weighting import Weights
 
 COMMAND = ("python", "-m", "trainer.task")
+ENVIRONMENT: Mapping[str, str] = {"TF_USE_LEGACY_KERAS": "1"}
+"""Of the training container: without it, importing TensorFlow imports Keras 3, which takes seconds and is not used."""
 
 
 @section

@@ -48,7 +48,7 @@ def create_service(context: Context) -> Service:
     """Vertex AI over the state of a context. What was deployed before a restart is started again."""
     resources = (
         ModelRoutes(context),
-        endpoint_routes := EndpointRoutes(context),
+        EndpointRoutes(context),
         job_routes := CustomJobRoutes(context),
         MonitoringJobRoutes(context),
         pipeline_routes := PipelineJobRoutes(context),
@@ -60,7 +60,8 @@ def create_service(context: Context) -> Service:
     app = Starlette(routes=[Route("/{path:path}", dispatcher.answer, methods=_VERBS)])
 
     def stop() -> None:
-        for resource in (pipeline_routes, job_routes, endpoint_routes):
+        # Serving containers end with all other processes, at the same time as BigQuery.
+        for resource in (pipeline_routes, job_routes):
             resource.stop()
 
     return Service(app, handlers, stop)

@@ -1,7 +1,7 @@
 """Vertex AI custom jobs: made, waited for, never left running."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from google.cloud import aiplatform_v1 as vertex
@@ -28,6 +28,7 @@ class Job:
     image: str
     command: Sequence[str]
     arguments: Sequence[str]
+    environment: Mapping[str, str]
     output: str
     """gs:// URI of the folder under which AIP_MODEL_DIR and the others lie."""
 
@@ -78,7 +79,12 @@ def _custom_job(place: Place, job: Job, hardware: Hardware) -> vertex.CustomJob:
         accelerator_type=hardware.accelerator_type or None,
         accelerator_count=hardware.accelerator_count,
     )
-    container = vertex.ContainerSpec(image_uri=job.image, command=list(job.command), args=list(job.arguments))
+    container = vertex.ContainerSpec(
+        image_uri=job.image,
+        command=list(job.command),
+        args=list(job.arguments),
+        env=[vertex.EnvVar(name=name, value=value) for name, value in job.environment.items()],
+    )
     pools = [
         vertex.WorkerPoolSpec(machine_spec=machine, replica_count=count, container_spec=container)
         for count in replicas(hardware)

