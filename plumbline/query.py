@@ -5,11 +5,12 @@ from collections.abc import Mapping
 
 from plumbline.errors import DataError
 
-_NAME = re.compile(r"\{(\w+)\}")
+_NAME = re.compile(r"\{([a-z]\w*)\}")
+_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 
 
 def fill(sql: str, tables: Mapping[str, str]) -> str:
-    """The query with each `{table}` replaced by its quoted full name.
+    """The query with each `{table}` replaced by its quoted full name; what a comment says counts for nothing.
 
     Args:
         sql: Text of the query.
@@ -18,12 +19,14 @@ def fill(sql: str, tables: Mapping[str, str]) -> str:
     Raises:
         DataError: The query names another table, or does not use one that the config lists.
     """
-    used = set(_NAME.findall(sql))
+    # Comments become blank lines, so that what is left keeps its place.
+    code = _COMMENT.sub(lambda comment: "\n" * comment[0].count("\n"), sql)
+    used = set(_NAME.findall(code))
     for name in sorted(used - set(tables)):
-        line = sql[: sql.index(f"{{{name}}}")].count("\n") + 1
+        line = code[: code.index(f"{{{name}}}")].count("\n") + 1
         raise DataError(f"line {line} of the query reads {{{name}}}, which data.tables does not list: {sorted(tables)}")
     if unused := sorted(set(tables) - used):
         raise DataError(
             f"data.tables lists {unused}, which the query does not read: write {{{unused[0]}}} in FROM or JOIN"
         )
-    return _NAME.sub(lambda match: f"`{tables[match[1]]}`", sql)
+    return _NAME.sub(lambda match: f"`{tables[match[1]]}`" if match[1] in tables else match[0], sql)

@@ -18,9 +18,12 @@ timetable AS (
     dep_delay AS departure_delay, arr_delay AS arrival_delay, air_time
   FROM {flights}
 ),
-flown AS (
+-- Moments are minutes since 1970.
+timed AS (
   SELECT
-    *,
+    * EXCEPT (aircraft),
+    -- An aircraft without a name has no history.
+    IFNULL(aircraft, flight_id) AS aircraft,
     DATETIME_DIFF(scheduled_departure, DATETIME '1970-01-01 00:00:00', MINUTE) - 60 AS asked_at,
     DATETIME_DIFF(scheduled_departure, DATETIME '1970-01-01 00:00:00', MINUTE) + CAST(departure_delay AS INT64)
       AS departed_at,
@@ -28,20 +31,22 @@ flown AS (
     DATETIME_DIFF(scheduled_departure, DATETIME '1970-01-01 00:00:00', MINUTE) + CAST(departure_delay AS INT64)
       + CAST(air_time AS INT64) + 20 AS landed_at
   FROM timetable
-  WHERE arrival_delay IS NOT NULL
 ),
--- What happens, in the order of time (minutes since 1970), each with what it tells. A question at the same minute
--- comes after the events of that minute.
+-- What happens, in the order of time, each with what it tells. A question at the same minute comes after the events of
+-- that minute. Who departs counts, also where it never arrives: that is not known yet.
 moments AS (
   SELECT flight_id, aircraft, origin, carrier, destination, asked_at AS moment, 1 AS is_question,
     CAST(NULL AS FLOAT64) AS departure_delay, CAST(NULL AS FLOAT64) AS arrival_delay
-  FROM flown
+  FROM timed
+  WHERE arrival_delay IS NOT NULL
   UNION ALL
   SELECT NULL, aircraft, origin, carrier, destination, departed_at, 0, departure_delay, NULL
-  FROM flown
+  FROM timed
+  WHERE departed_at IS NOT NULL
   UNION ALL
   SELECT NULL, aircraft, origin, carrier, destination, landed_at, 0, NULL, arrival_delay
-  FROM flown
+  FROM timed
+  WHERE landed_at IS NOT NULL
 ),
 known AS (
   SELECT
@@ -67,22 +72,27 @@ known AS (
     destination_four_hours AS (PARTITION BY destination ORDER BY moment RANGE BETWEEN 240 PRECEDING AND CURRENT ROW)
 ),
 reports AS (
-  SELECT origin, DATETIME(year, month, day, hour, 0, 0) AS reported_at, temp, humid, wind_speed, precip, visib, pressure
+  SELECT
+    origin, temp, humid, wind_speed, precip, visib, pressure,
+    -- An hour's report is of minute 51 or before, its precipitation the sum up to then (data-raw/weather.R).
+    DATETIME_DIFF(DATETIME(year, month, day, hour, 51, 0), DATETIME '1970-01-01 00:00:00', MINUTE) AS reported_at
   FROM {weather}
+  WHERE TRUE
   -- The hour that the clock repeats in autumn is there twice.
   QUALIFY ROW_NUMBER() OVER (PARTITION BY origin, year, month, day, hour ORDER BY time_hour) = 1
 )
 SELECT
-  flown.flight_id,
-  flown.scheduled_departure,
-  flown.arrival_delay >= 60 AS late,
-  flown.carrier,
-  flown.origin,
-  flown.destination,
-  flown.distance,
+  timed.flight_id,
+  timed.scheduled_departure,
+  timed.arrival_delay >= 60 AS late,
+  timed.carrier,
+  timed.origin,
+  timed.destination,
+  timed.distance,
   reports.temp AS temperature,
   reports.humid AS humidity,
-  reports.wind_speed,
+  -- One report, of 1,048 miles an hour, is a fault of the instrument.
+  IF(reports.wind_speed > 250, NULL, reports.wind_speed) AS wind_speed,
   reports.precip AS precipitation,
   reports.visib AS visibility,
   reports.pressure,
@@ -93,8 +103,9 @@ SELECT
   known.airport_late_share,
   known.carrier_departure_delay,
   known.destination_arrival_delay
-FROM flown
-JOIN known ON known.flight_id = flown.flight_id AND known.is_question = 1
+FROM timed
+JOIN known ON known.flight_id = timed.flight_id AND known.is_question = 1
 LEFT JOIN reports
-  ON reports.origin = flown.origin
-  AND reports.reported_at = DATETIME_TRUNC(DATETIME_SUB(flown.scheduled_departure, INTERVAL 1 HOUR), HOUR)
+  ON reports.origin = timed.origin
+  -- The last minute 51 that is not after the question.
+  AND reports.reported_at = timed.asked_at - MOD(timed.asked_at - 51, 60)

@@ -8,6 +8,7 @@ Storage Read API, since the anonymous result of a query cannot be read that way 
 import hashlib
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -15,8 +16,9 @@ import pyarrow.parquet as pq
 from google.api_core import exceptions
 from google.cloud import bigquery, bigquery_storage_v1
 
+from plumbline.adapters.operations import service_errors
 from plumbline.environment import Place
-from plumbline.errors import DataError, ServiceError
+from plumbline.errors import DataError
 
 _TIMEOUT_S = 1800.0
 
@@ -38,18 +40,22 @@ def source_version(client: bigquery.Client, place: Place, tables: Sequence[str])
     """A digest of the state of the source tables: the same as long as none of them changes.
 
     Raises:
-        DataError: A table is not there.
+        DataError: A table is not there, or is a view.
     """
     digest = hashlib.sha256()
     for table in tables:
-        found = _table(client, full_name(place, table))
+        found = _source(client, full_name(place, table))
         digest.update(f"{found.full_table_id} {found.modified.isoformat()} {found.num_rows}\n".encode())
     return digest.hexdigest()
 
 
 def last_change(client: bigquery.Client, place: Place, tables: Sequence[str]) -> str:
-    """When the source table that changed last did so, ISO 8601."""
-    return max(_table(client, full_name(place, table)).modified for table in tables).isoformat()
+    """When the source table that changed last did so, ISO 8601.
+
+    Raises:
+        DataError: A table is not there, or is a view.
+    """
+    return max(_source(client, full_name(place, table)).modified for table in tables).isoformat()
 
 
 def column_names(client: bigquery.Client, table: str) -> Sequence[str]:
@@ -64,10 +70,8 @@ def query_bytes(client: bigquery.Client, sql: str) -> int:
         DataError: BigQuery refuses the query; the message is its own.
     """
     config = bigquery.QueryJobConfig(dry_run=True, use_query_cache=False)
-    try:
+    with _query_errors():
         return int(client.query(sql, job_config=config).total_bytes_processed or 0)
-    except exceptions.ClientError as error:
-        raise DataError(f"BigQuery refuses the query: {error.message}") from error
 
 
 def check_bytes(found: int, maximum: int) -> None:
@@ -88,16 +92,15 @@ def materialise(client: bigquery.Client, sql: str, table: str, *, maximum_bytes:
 
     Raises:
         DataError: The query is refused, or would read more than `maximum_bytes`.
+        ServiceError: BigQuery fails.
     """
-    check_bytes(query_bytes(client, sql), maximum_bytes)
+    # The statement itself is asked about: to answer for a SELECT, the emulator runs it.
+    statement = f"CREATE OR REPLACE TABLE `{table}` AS\n{sql}"
+    check_bytes(query_bytes(client, statement), maximum_bytes)
     config = bigquery.QueryJobConfig(maximum_bytes_billed=maximum_bytes)
-    try:
-        job = client.query(f"CREATE OR REPLACE TABLE `{table}` AS\n{sql}", job_config=config)
+    with _query_errors():
+        job = client.query(statement, job_config=config)
         job.result(timeout=_TIMEOUT_S)
-    except exceptions.ClientError as error:
-        raise DataError(f"BigQuery refuses the query: {error.message}") from error
-    except exceptions.GoogleAPICallError as error:
-        raise ServiceError(f"the query failed: {error.message}") from error
     return Made(table, int(job.total_bytes_processed or 0))
 
 
@@ -117,6 +120,9 @@ def read_table(
         columns: Which columns.
         where: A condition in SQL; empty for all rows.
         streams: How many streams to ask for.
+
+    Raises:
+        ServiceError: There is no such table or column, or BigQuery fails.
     """
     project, dataset, name = table.split(".")
     options = bigquery_storage_v1.types.ReadSession.TableReadOptions(
@@ -127,7 +133,7 @@ def read_table(
         data_format=bigquery_storage_v1.types.DataFormat.ARROW,
         read_options=options,
     )
-    try:
+    with service_errors(f"reading {table}"):
         session = reader.create_read_session(
             parent=f"projects/{project}", read_session=wanted, max_stream_count=streams
         )
@@ -136,15 +142,18 @@ def read_table(
             for response in reader.read_rows(stream.name):
                 batch = pa.py_buffer(response.arrow_record_batch.serialized_record_batch)
                 yield pa.ipc.read_record_batch(batch, schema)
-    except exceptions.GoogleAPICallError as error:
-        raise ServiceError(f"reading {table}: {error.message}") from error
 
 
 def ensure_dataset(client: bigquery.Client, place: Place) -> None:
-    """The place's dataset, made where there is none."""
+    """The place's dataset, made where there is none.
+
+    Raises:
+        ServiceError: BigQuery refuses.
+    """
     dataset = bigquery.Dataset(f"{place.project}.{place.dataset}")
     dataset.location = place.bigquery_location
-    client.create_dataset(dataset, exists_ok=True)
+    with service_errors(f"dataset {place.dataset}"):
+        client.create_dataset(dataset, exists_ok=True)
 
 
 def load_table(client: bigquery.Client, table: str, rows: pa.Table, schema: Sequence[bigquery.SchemaField]) -> None:
@@ -155,17 +164,18 @@ def load_table(client: bigquery.Client, table: str, rows: pa.Table, schema: Sequ
     """
     names = [field.name for field in schema]
     buffer = io.BytesIO()
-    pq.write_table(rows.select(names), buffer, compression="snappy")
+    # BigQuery knows microseconds, and no finer.
+    pq.write_table(
+        rows.select(names), buffer, compression="snappy", coerce_timestamps="us", allow_truncated_timestamps=True
+    )
     buffer.seek(0)
-    try:
+    with service_errors(f"loading {table}"):
         client.delete_table(table, not_found_ok=True)
         client.create_table(bigquery.Table(table, schema=list(schema)))
         config = bigquery.LoadJobConfig(
             source_format=bigquery.SourceFormat.PARQUET, schema=list(schema), write_disposition="WRITE_APPEND"
         )
         client.load_table_from_file(buffer, table, job_config=config).result(timeout=_TIMEOUT_S)
-    except exceptions.GoogleAPICallError as error:
-        raise ServiceError(f"loading {table}: {error.message}") from error
 
 
 def row_count(client: bigquery.Client, table: str) -> int:
@@ -176,8 +186,29 @@ def row_count(client: bigquery.Client, table: str) -> int:
         return 0
 
 
+def _source(client: bigquery.Client, table: str) -> bigquery.Table:
+    found = _table(client, table)
+    # What a view reads changes without a trace in the view, and a cached result would be taken for the present one.
+    if found.table_type not in {"TABLE", "SNAPSHOT"}:
+        raise DataError(f"{table} is a {found.table_type}: list the tables that it reads in data.tables instead")
+    return found
+
+
 def _table(client: bigquery.Client, table: str) -> bigquery.Table:
     try:
         return client.get_table(table)
     except exceptions.NotFound as error:
         raise DataError(f"there is no table {table}: load it, or correct data.tables and the dataset") from error
+
+
+@contextmanager
+def _query_errors() -> Iterator[None]:
+    with service_errors("the query failed"):
+        try:
+            yield
+        except exceptions.GoogleAPICallError as error:
+            reasons = {found.get("reason") for found in error.errors if isinstance(found, dict)}
+            # The client has no class of its own for the limit on bytes, so it comes as a server's error.
+            if isinstance(error, exceptions.ClientError) or "bytesBilledLimitExceeded" in reasons:
+                raise DataError(f"BigQuery refuses the query: {error.message}") from error
+            raise

@@ -49,7 +49,7 @@ INSTANCES: list[dict[str, object]] = [
     {},
 ]
 HEALTH, PREDICT = "/v1/endpoints/1/deployedModels/2", "/v1/endpoints/1/deployedModels/2:predict"
-_HEALTHY_S, _STOP_S, _POLL_S = 60.0, 10.0, 0.02
+_HEALTHY_S, _STOP_S, _POLL_S = 120.0, 20.0, 0.02
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from plumbline.training import History
 from tests.unit.trainer import orders
 
 EPOCHS = 2
-_TIMEOUT_S = 90.0
+_TIMEOUT_S = 180.0
 _ROLES = ("chief", "worker")
 
 

@@ -23,7 +23,7 @@ from trainer.progress import Progress
 from trainer.task import Task, parse, prepare, run
 
 EPOCHS = 6
-_START_S = 60.0
+_START_S = 120.0
 
 
 def train(mount: Path, *, mixed: bool = False, epochs: int = EPOCHS) -> Task:
