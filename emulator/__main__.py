@@ -93,4 +93,7 @@ def _wait_for_parent(parent: int, stop: threading.Event) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    sys.stdout.flush()
+    # All that was started has ended; the interpreter would take another second to take Google's clients apart.
+    os._exit(status)

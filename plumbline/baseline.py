@@ -12,6 +12,8 @@ from plumbline.problem import Baseline, Data
 from plumbline.section import section
 
 Floats = npt.NDArray[np.float64]
+_LABEL = "is positive"
+"""A column of our own beside the config's, none of which has a space in its name."""
 
 
 @section
@@ -42,15 +44,15 @@ def historical_rates(train: pa.Table, data: Data, baseline: Baseline) -> Rates:
     """
     if not train.num_rows:
         raise DataError("the baseline needs training rows, got none")
-    table = _groups(train, data, baseline.by).append_column("positive", _positive(train, data))
-    prevalence = float(pc.mean(table.column("positive")).as_py())
-    grouped = table.group_by(list(baseline.by)).aggregate([("positive", "sum"), ("positive", "count")]).to_pylist()
+    table = _groups(train, data, baseline.by).append_column(_LABEL, _positive(train, data))
+    prevalence = float(pc.mean(table.column(_LABEL)).as_py())
+    grouped = table.group_by(list(baseline.by)).aggregate([(_LABEL, "sum"), (_LABEL, "count")]).to_pylist()
     smoothing = baseline.smoothing
     rates = [
         Rate(
             group=tuple(row[name] for name in baseline.by),
-            rows=row["positive_count"],
-            rate=(row["positive_sum"] + smoothing * prevalence) / (row["positive_count"] + smoothing),
+            rows=row[f"{_LABEL}_count"],
+            rate=(row[f"{_LABEL}_sum"] + smoothing * prevalence) / (row[f"{_LABEL}_count"] + smoothing),
         )
         for row in grouped
     ]

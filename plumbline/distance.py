@@ -13,6 +13,7 @@ from plumbline.errors import DataError
 Floats = npt.NDArray[np.float64]
 BUCKETS = 10
 """Equal-width buckets of a number's range, TFDV's default for its standard histogram."""
+_LARGEST = float(np.finfo(np.float64).max) / 2
 
 
 def jensen_shannon(one: Floats, other: Floats) -> float:
@@ -30,7 +31,7 @@ def jensen_shannon(one: Floats, other: Floats) -> float:
     edges = np.union1d(first[1], second[1])
     p, q = (_spread(counts, bounds, edges) for counts, bounds in (first, second))
     middle = (p + q) / 2
-    return float(min(1.0, (_divergence(p, middle) + _divergence(q, middle)) / 2))
+    return float(np.clip((_divergence(p, middle) + _divergence(q, middle)) / 2, 0.0, 1.0))
 
 
 def l_infinity(one: pa.ChunkedArray, other: pa.ChunkedArray) -> float:
@@ -45,7 +46,8 @@ def l_infinity(one: pa.ChunkedArray, other: pa.ChunkedArray) -> float:
 
 def _finite(sample: Floats) -> Floats:
     known = sample[~np.isnan(sample)]
-    if not known.size or not np.isfinite(known).all():
+    # An infinity is above it as well; it is half of the largest number, so that a range is a number too.
+    if not known.size or np.abs(known).max() > _LARGEST:
         raise DataError(
             f"a distance needs finite values, got {known.size} values, infinities among them or none at all"
         )
@@ -54,8 +56,8 @@ def _finite(sample: Floats) -> Floats:
 
 def _histogram(sample: Floats) -> tuple[Floats, Floats]:
     low, high = sample.min(), sample.max()
-    # A constant is a point: one bucket of no width.
-    if low == high:
+    # A constant, up to rounding, is a point: one bucket of no width.
+    if not (np.diff(np.linspace(low, high, BUCKETS + 1)) > 0).all():
         return np.array([1.0]), np.array([low, low])
     counts, edges = np.histogram(sample, bins=BUCKETS, range=(low, high))
     return counts / sample.size, edges

@@ -63,29 +63,42 @@ def _values(splits: Splits, data: Data, validation: Validation) -> Iterator[Chec
         yield _giveaway(values["train"], is_positive(splits["train"], data.label), name, column, validation)
 
 
-_TYPES: Mapping[ColumnType, Callable[[pa.DataType], bool]] = {
-    "numeric": lambda t: pa.types.is_floating(t) or pa.types.is_integer(t) or pa.types.is_decimal(t),
-    "categorical": lambda t: pa.types.is_string(t) or pa.types.is_large_string(t) or pa.types.is_integer(t),
-    "boolean": pa.types.is_boolean,
-    "timestamp": lambda t: pa.types.is_timestamp(t) and t.tz is None,
+_Fits = tuple[str, Callable[[pa.DataType], bool]]
+_TYPES: Mapping[ColumnType, _Fits] = {
+    "numeric": ("numeric", lambda t: pa.types.is_floating(t) or pa.types.is_integer(t) or pa.types.is_decimal(t)),
+    "categorical": (
+        "categorical",
+        lambda t: pa.types.is_string(t) or pa.types.is_large_string(t) or pa.types.is_integer(t),
+    ),
+    "boolean": ("boolean", pa.types.is_boolean),
+    "timestamp": ("timestamp without a zone (DATETIME)", lambda t: pa.types.is_timestamp(t) and t.tz is None),
 }
+_TIME: _Fits = ("timestamp (DATETIME or TIMESTAMP)", pa.types.is_timestamp)
+_ANY: _Fits = ("present", lambda _: True)
 
 
 def _schema(table: pa.Table, split: SplitName, data: Data) -> Iterator[Check]:
     """Every declared column is there, and of its type."""
-    declared: dict[str, ColumnType] = {}
-    for name, column in {**data.features, **data.attributes}.items():
-        declared[column.column or name] = column.type
+    declared = {column.column or name: _TYPES[column.type] for name, column in _named(data)}
     for name in wanted_columns(data):
-        kind = declared.get(name)
-        found = str(table.schema.field(name).type) if name in table.column_names else "no such column"
-        fits = name in table.column_names and (kind is None or _TYPES[kind](table.schema.field(name).type))
-        yield Check(name="schema", split=split, column=name, wanted=kind or "present", found=found, passed=fits)
+        wanted, fits = declared.get(name, _TIME if name == data.time else _ANY)
+        there = name in table.column_names
+        found = str(table.schema.field(name).type) if there else "no such column"
+        passed = there and fits(table.schema.field(name).type)
+        yield Check(name="schema", split=split, column=name, wanted=wanted, found=found, passed=passed)
+
+
+def _named(data: Data) -> Iterator[tuple[str, Column]]:
+    yield from data.features.items()
+    yield from data.attributes.items()
 
 
 def _rows(table: pa.Table, split: SplitName, data: Data, validation: Validation) -> Iterator[Check]:
     least = validation.minimum_rows.get(split, 1)
     yield _check("rows", split, "", f"at least {least}", table.num_rows, passed=table.num_rows >= least)
+    for name in data.key:
+        nulls = table.column(name).null_count
+        yield _check("nulls", split, name, "none", nulls, passed=not nulls)
     keys = table.select(list(data.key))
     distinct = keys.group_by(list(data.key)).aggregate([]).num_rows
     duplicates = table.num_rows - distinct

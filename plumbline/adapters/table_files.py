@@ -16,7 +16,7 @@ def load_file(client: bigquery.Client, place: Place, table: str, file: Path) -> 
     """Rows of a Parquet or CSV file that were loaded as a table, in place of one of the same name.
 
     Raises:
-        DataError: There is no such file, it is neither, or it has a type that BigQuery has not.
+        DataError: There is no such file, it is neither, it cannot be read, or it has a type that is not known here.
         ServiceError: BigQuery refuses the load.
     """
     rows = _read(file)
@@ -29,13 +29,16 @@ def load_file(client: bigquery.Client, place: Place, table: str, file: Path) -> 
 def _read(file: Path) -> pa.Table:
     if not file.is_file():
         raise DataError(f"there is no file {file}")
-    match file.suffix:
-        case ".parquet":
-            return pq.read_table(file)
-        case ".csv":
-            return pv.read_csv(file)
-        case other:
-            raise DataError(f"wanted a .parquet or .csv file, got {other!r}: {file}")
+    try:
+        match file.suffix:
+            case ".parquet":
+                return pq.read_table(file)
+            case ".csv":
+                return pv.read_csv(file)
+            case other:
+                raise DataError(f"wanted a .parquet or .csv file, got {other!r}: {file}")
+    except pa.ArrowInvalid as error:
+        raise DataError(f"{file} cannot be read: {error}") from error
 
 
 def _type(field: pa.Field) -> str:
