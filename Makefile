@@ -26,6 +26,10 @@ run-local: $(READY) ## Run the whole pipeline on this machine: table to monitore
 serve-local: $(READY) ## Keep the endpoint of the last run up until Ctrl-C
 	@$(RUN) serve-local --config $(CONFIG) --env $(ENV) --state $(STATE)
 
+.PHONY: sample-data
+sample-data: $(READY) ## Load the example's tables into the environment's BigQuery (run-local does it by itself)
+	@$(RUN) sample-data --env $(ENV) --state $(STATE)
+
 .PHONY: load
 load: $(READY) ## Load a table of your own: make load TABLE=orders FILE=orders.parquet
 	@$(RUN) load --env $(ENV) --state $(STATE) --table $(TABLE) --file $(FILE)

@@ -7,6 +7,7 @@ for 50 s where there is no network.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from google.cloud import aiplatform_v1 as vertex
 from google.protobuf import json_format, message, struct_pb2
@@ -79,12 +80,20 @@ def links(run: Run, place: Place) -> Mapping[str, str]:
     return {
         "pipeline job": run.name,
         "console": f"{console}?project={place.project}",
+        "logs": f"https://console.cloud.google.com/logs/query;query={_logs(run)}?project={place.project}",
         "model": run.uri("train", "model"),
         "model card": run.uri("card", "page"),
         "version": str(run.metadata("register", "version").get("resourceName", "")),
         "endpoint": str(run.metadata("deploy", "endpoint").get("resourceName", "")),
         "monitoring": str(run.metadata("monitor", "job").get("resourceName", "")),
     }
+
+
+def _logs(run: Run) -> str:
+    """The query that finds the log lines of a run in Cloud Logging."""
+    return quote(
+        f'resource.type="aiplatform.googleapis.com/PipelineJob" resource.labels.pipeline_job_id="{run.run_id}"', safe=""
+    )
 
 
 def _step(task: vertex.PipelineTaskDetail) -> Step:
