@@ -10,7 +10,7 @@ export UV_COMPILE_BYTECODE := 1
 
 CONFIG ?= configs/flights.yaml
 ENV ?= configs/env/local.yaml
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 STATE := .plumbline
 
 UV := $(shell command -v uv 2>/dev/null || echo $(STATE)/uv/bin/uv)

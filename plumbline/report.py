@@ -100,9 +100,9 @@ def _charts(findings: Findings) -> Mapping[str, str]:
 
 
 def _value(estimate: Estimate | None) -> str:
-    """A metric as it is printed, with its interval."""
+    """A metric as it is printed, with its interval on a line of its own."""
     if estimate is None or estimate.value is None:
         return "not defined"
     if estimate.low is None or estimate.high is None:
         return f"{estimate.value:.4f}"
-    return f"{estimate.value:.4f} ({estimate.low:.3f} to {estimate.high:.3f})"
+    return f"{estimate.value:.4f}\n({estimate.low:.3f} to {estimate.high:.3f})"

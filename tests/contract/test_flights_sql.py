@@ -10,7 +10,9 @@ from google.cloud import bigquery
 
 from plumbline.adapters import bigquery as bq
 from plumbline.adapters.sample_data import TABLES
+from plumbline.config import load_problem
 from plumbline.environment import Place
+from plumbline.ingestion import wanted_columns
 from plumbline.query import fill
 from tests.contract.conftest import LOCATION, PROJECT, Emulator
 from tests.contract.vertex import fresh
@@ -48,7 +50,7 @@ def flight(number: int, at: str, *, delay: float | None, late: float | None, tai
 
 
 def weather(hour: int, temperature: float, *, minute: int = 0) -> Row:
-    """A report of EWR; `minute` only orders two reports of one hour."""
+    """A report of EWR, of minute 51 at the latest; `minute` only orders two reports of one hour."""
     usual = dict.fromkeys(("dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure", "visib"), 1.0)
     moment = dt.datetime(2013, 1, 10, 12, minute, tzinfo=dt.UTC)
     return {
@@ -79,7 +81,7 @@ FLIGHTS = (
     flight(7, "23:50", delay=0, late=59, tail="N3"),
     flight(8, "23:55", delay=0, late=60, tail="N4"),
 )
-WEATHER = (weather(7, 40.0), weather(9, 50.0), weather(9, 99.0, minute=30), weather(22, 60.0))
+WEATHER = (weather(6, 40.0), weather(8, 50.0), weather(8, 99.0, minute=30), weather(21, 60.0), weather(22, 70.0))
 
 
 def answers(emulator: Emulator, flights: Sequence[Row], reports: Sequence[Row] = WEATHER) -> dict[int, Row]:
@@ -165,12 +167,13 @@ def test_how_the_airport_ran(found: dict[int, Row], number: int, delay: float | 
     assert found[number]["airport_late_share"] == share
 
 
-def test_the_weather_of_the_hour_before(found: dict[int, Row]) -> None:
-    """The report of the hour in which the question is asked; of an hour that is there twice, the first."""
-    assert found[2]["temperature"] == 40.0
-    assert found[3]["temperature"] == 50.0
-    assert found[1]["temperature"] is None
-    assert found[7]["temperature"] == 60.0
+def test_the_last_weather_report_before_the_question(found: dict[int, Row]) -> None:
+    """A report is known at minute 51 of its hour; of an hour that is there twice, the first counts."""
+    assert found[2]["temperature"] == 40.0  # asked at 7:50, a minute before the report of hour 7
+    assert found[3]["temperature"] == 50.0  # asked at 9:30
+    assert found[1]["temperature"] is None  # asked at 5:00: nothing of hour 4
+    assert found[7]["temperature"] == 60.0  # asked at 22:50: the report of hour 22 comes in a minute
+    assert found[8]["temperature"] == 70.0  # asked at 22:55
 
 
 def test_the_destination_s_arrivals(found: dict[int, Row]) -> None:
@@ -186,9 +189,80 @@ def test_the_future_moves_nothing(emulator: Emulator, found: dict[int, Row]) -> 
     ]
     # Flight 2 is in the air at 9:30: how late it will land is not known.
     later = [{**row, "arr_delay": 1000.0, "air_time": 90.0} if row["flight"] == 2 else row for row in later]
-    reports = [report for report in WEATHER if report["hour"] in {7, 9}] + [weather(10, -50.0), weather(22, -50.0)]
+    reports = [report for report in WEATHER if report["hour"] in {6, 8}] + [weather(9, -50.0), weather(22, -50.0)]
     changed = answers(emulator, later, reports)
     for number in (1, 2, 3, 4):
         before = {name: value for name, value in found[number].items() if name != "late"}
         after = {name: value for name, value in changed[number].items() if name != "late"}
         assert before == after
+
+
+def test_a_departure_counts_wherever_it_ends(emulator: Emulator) -> None:
+    """Flight 1 is diverted after all: that it departed late was known before that, and still is."""
+    diverted = [{**row, "arr_delay": None, "air_time": None} if row["flight"] == 1 else row for row in FLIGHTS]
+    changed = answers(emulator, diverted)
+    assert 1 not in changed
+    assert changed[2]["airport_departure_delay"] == 30.0
+    assert changed[2]["carrier_departure_delay"] == 30.0
+    assert changed[2]["previous_departure_delay"] == 30.0
+    assert changed[2]["previous_arrival_delay"] is None
+
+
+# Flights without a name of their aircraft; two days that meet; a night on which clocks change; a faulty instrument.
+ODD = (
+    flight(1, "06:00", delay=30, late=45, tail=""),
+    flight(2, "08:50", delay=0, late=0, tail=""),
+    # Departs at 23:30 + 60 = 0:30 on the next day, lands at 0:30 + 60 + 20 = 1:50.
+    flight(3, "23:30", delay=60, late=70, tail="N9"),
+    # Asked at 1:50, and at 1:49.
+    flight(4, "02:50", delay=0, late=0, tail="N9", day=11),
+    flight(5, "02:49", delay=0, late=0, tail="N9", day=11),
+    # The morning after clocks went back (3 November): asked at 5:00.
+    flight(6, "06:00", delay=0, late=0, tail="N8", month=11, day=3),
+    flight(7, "10:10", delay=0, late=0, tail="N7"),
+)
+ODD_WEATHER = (
+    {**weather(4, 45.0), "month": 11, "day": 3},
+    {**weather(1, 41.0), "month": 11, "day": 3},
+    {**weather(1, 42.0, minute=30), "month": 11, "day": 3},
+    {**weather(8, 50.0), "wind_speed": 1048.0},
+)
+
+
+@pytest.fixture(scope="module")
+def odd(emulator: Emulator) -> dict[int, Row]:
+    """The rows of the odd flights."""
+    named = [{**row, "tailnum": row["tailnum"] or None} for row in ODD]
+    return answers(emulator, named, ODD_WEATHER)
+
+
+def test_an_aircraft_without_a_name_has_no_history(odd: dict[int, Row]) -> None:
+    """Flights whose aircraft is not known are not taken for one aircraft's."""
+    assert odd[2]["previous_arrival_delay"] is None
+    assert odd[2]["previous_departure_delay"] is None
+
+
+def test_what_happens_across_midnight(odd: dict[int, Row]) -> None:
+    """A late evening's flight lands on the next day: known in the minute of landing, not in the one before."""
+    assert odd[4]["previous_arrival_delay"] == 70.0
+    assert odd[5]["previous_arrival_delay"] is None
+    assert odd[5]["previous_departure_delay"] == 60.0
+    assert odd[4]["airport_departure_delay"] == 60.0
+
+
+def test_the_morning_after_clocks_change(odd: dict[int, Row]) -> None:
+    """Clocks of the timetable and of the weather are the same wall clock."""
+    assert odd[6]["scheduled_departure"] == dt.datetime(2013, 11, 3, 6)  # noqa: DTZ001 - a wall clock
+    assert odd[6]["temperature"] == 45.0
+
+
+def test_a_faulty_wind_speed_is_missing(odd: dict[int, Row]) -> None:
+    """What no wind reaches is no wind; the rest of the report stands."""
+    assert odd[7]["wind_speed"] is None
+    assert odd[7]["temperature"] == 50.0
+
+
+def test_the_query_gives_what_the_config_declares(found: dict[int, Row]) -> None:
+    """Not a column less, and none that is known only afterwards beside the label."""
+    config = load_problem(Path(__file__).parents[2] / "configs" / "flights.yaml").config
+    assert set(found[1]) == set(wanted_columns(config.data))

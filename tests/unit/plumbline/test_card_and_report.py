@@ -197,7 +197,7 @@ def test_a_shipped_run_has_everything_on_its_page() -> None:
         Findings(summary=SUMMARY, validation=report, history=HISTORY, board=BOARD, verdict=VERDICT),
     )
     assert found.loads == []
-    for wanted in ("SHIPPED", "0.7000 (0.690 to 0.710)", "not defined", "100,000 examples", "this page", "gs://b/m"):
+    for wanted in ("SHIPPED", "0.7000\n(0.690 to 0.710)", "not defined", "100,000 examples", "this page", "gs://b/m"):
         assert wanted in found.text
     assert "<b>JFK</b>" in found.text, "a value of the data is text, not markup"
 
