@@ -59,7 +59,8 @@ def _engine(table: pa.Table, evaluation: Evaluation, output: Path) -> Scoreboard
         return evaluate_vectorised(table, evaluation, models(table))
     from plumbline.adapters.tfma import evaluate_with_tfma  # noqa: PLC0415 - takes seconds, and only this engine needs it
 
-    return evaluate_with_tfma(table, evaluation, models(table), output / "tfma")
+    # Its jackknife takes minutes for a few hundred rows.
+    return evaluate_with_tfma(table, evaluation, models(table), output / "tfma", intervals=False)
 
 
 def _score(model: Path, test: pa.Table) -> npt.NDArray[np.float64]:

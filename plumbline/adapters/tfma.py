@@ -20,7 +20,7 @@ from plumbline.curves import curves
 from plumbline.problem import Evaluation, Metric
 from plumbline.scoreboard import Confusion, Estimate, Scoreboard, SliceKey, SliceResult
 from plumbline.section import Names
-from plumbline.vectorised import sortable
+from plumbline.slicing import sortable
 
 LABEL = "label"
 _CONFIDENCE = 0.95

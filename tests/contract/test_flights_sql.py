@@ -97,13 +97,7 @@ def answers(emulator: Emulator, flights: Sequence[Row], reports: Sequence[Row] =
     bq.ensure_dataset(client, place)
     for name, rows in (("flights", flights), ("weather", reports)):
         schema = [bigquery.SchemaField(column, kind) for column, kind in TABLES[name].items()]
-        kinds = {
-            "STRING": pa.string(),
-            "INT64": pa.int64(),
-            "FLOAT64": pa.float64(),
-            "TIMESTAMP": pa.timestamp("us", "UTC"),
-        }
-        arrays = {field.name: pa.array([row[field.name] for row in rows], kinds[field.field_type]) for field in schema}
+        arrays = {field.name: pa.array([row[field.name] for row in rows], KINDS[field.field_type]) for field in schema}
         bq.load_table(client, bq.full_name(place, name), pa.table(arrays), schema)
     made = bq.full_name(place, "features")
     bq.materialise(

@@ -1,5 +1,6 @@
 """Baselines: rates by hand on a handful of rows."""
 
+import dataclasses
 import datetime as dt
 
 import numpy as np
@@ -75,3 +76,23 @@ def test_no_rows_are_refused() -> None:
     """Without a training row there is no rate."""
     with pytest.raises(DataError, match="needs training rows"):
         historical_rates(TRAIN.slice(0, 0), DATA, Baseline(by=("line",)))
+
+
+def test_the_rate_of_all_is_the_mean_of_the_groups_weighed_by_their_rows() -> None:
+    """Without smoothing, groups put together give the prevalence again."""
+    rates = historical_rates(TRAIN, DATA, Baseline(by=("line", "hour"), smoothing=0))
+    assert sum(rate.rows * rate.rate for rate in rates.rates) / 4 == pytest.approx(rates.prevalence)
+
+
+def test_a_missing_group_of_training_is_a_group() -> None:
+    """Rows without a line have a rate of their own, which rows without a line get."""
+    train = table((None, 8, True), (None, 8, True), ("A", 8, False), ("A", 8, False))
+    rates = historical_rates(train, DATA, Baseline(by=("line",), smoothing=0))
+    np.testing.assert_allclose(look_up(table((None, 9, False), ("A", 9, False)), DATA, rates), [1.0, 0.0])
+
+
+def test_a_column_may_be_called_positive() -> None:
+    """No name of a column gets in the way of our own."""
+    data = dataclasses.replace(DATA, features={"positive": Column(type="categorical", column="line")})
+    rates = historical_rates(TRAIN, data, Baseline(by=("positive",), smoothing=0))
+    assert {rate.group: rate.rate for rate in rates.rates} == {("A",): pytest.approx(1 / 3), ("B",): 0.0}

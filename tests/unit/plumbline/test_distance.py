@@ -67,3 +67,53 @@ def test_no_categories_are_refused() -> None:
     nothing = pa.chunked_array([pa.array([None], pa.string())])
     with pytest.raises(DataError, match="needs values"):
         l_infinity(nothing, pa.chunked_array([["a"]]))
+
+
+def test_ranges_that_differ_by_hand() -> None:
+    """Uniform on [0, 1] against uniform on [0, 2]: half of the second lies where the first has nothing.
+
+    P = (1, 0), Q = (1/2, 1/2), M = (3/4, 1/4); KL(P||M) = log2(4/3), KL(Q||M) = log2(2/3)/2 + log2(2)/2.
+    """
+    one = (np.arange(1001)) / 1000
+    wanted = (math.log2(4 / 3) + (math.log2(2 / 3) + 1) / 2) / 2
+    assert jensen_shannon(one, 2 * one) == pytest.approx(wanted, abs=2e-3)
+
+
+def test_a_point_within_a_range() -> None:
+    """A constant is a point, which has no share of a range around it: as far apart as can be."""
+    assert jensen_shannon(np.array([0.0, 2.0]), np.array([1.0, 1.0])) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("sample", [[0.3, 0.1 + 0.2], [1e16, 1e16 + 2], [0.0, 5e-324]])
+def test_a_constant_up_to_rounding_is_a_point(sample: list[float]) -> None:
+    """A range too narrow for ten buckets is no range."""
+    assert jensen_shannon(np.array(sample), np.array(sample[:1])) == pytest.approx(0.0)
+
+
+def test_a_range_beyond_numbers_is_refused() -> None:
+    """The width of a histogram is a number, too."""
+    with pytest.raises(DataError, match="finite values"):
+        jensen_shannon(np.array([-1.7e308, 1.7e308]), np.array([0.0]))
+
+
+NUMBERS = st.lists(st.floats(-1e300, 1e300) | st.integers(-5, 5).map(float), min_size=1, max_size=30)
+
+
+@given(NUMBERS, NUMBERS)
+def test_a_distance_is_symmetric_and_between_0_and_1(one: list[float], other: list[float]) -> None:
+    """Whatever the samples, and 0 from a sample to itself in another order."""
+    first, second = np.array(one), np.array(other)
+    found = jensen_shannon(first, second)
+    assert 0 <= found <= 1
+    assert jensen_shannon(second, first) == pytest.approx(found, abs=1e-12)
+    assert jensen_shannon(first, first[::-1]) == pytest.approx(0.0, abs=1e-12)
+
+
+LETTERS = st.lists(st.sampled_from("abcd"), min_size=1, max_size=30)
+
+
+@given(LETTERS, LETTERS)
+def test_the_largest_difference_of_shares(one: list[str], other: list[str]) -> None:
+    """As counted one category at a time."""
+    wanted = max(abs(one.count(name) / len(one) - other.count(name) / len(other)) for name in "abcd")
+    assert l_infinity(pa.chunked_array([one]), pa.chunked_array([other])) == pytest.approx(wanted, abs=1e-12)

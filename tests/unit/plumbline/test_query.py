@@ -24,3 +24,23 @@ def test_an_unused_table_is_told() -> None:
     """A table that the config lists in vain would key the cache for nothing."""
     with pytest.raises(DataError, match=r"lists \['weather'\], which the query does not read"):
         fill("SELECT * FROM {flights}", TABLES)
+
+
+def test_a_comment_uses_no_table() -> None:
+    """A table that only a comment names is not read; what the comment says of others is nobody's business."""
+    with pytest.raises(DataError, match=r"lists \['weather'\], which the query does not read"):
+        fill("-- {weather} by the hour\n/* {weather}\n*/ SELECT * FROM {flights}", TABLES)
+    filled = fill("-- like {planes}\nSELECT * FROM {flights}, {weather}", TABLES)
+    assert filled == "-- like {planes}\nSELECT * FROM `p.d.flights`, `p.d.weather`"
+
+
+def test_the_line_counts_comments() -> None:
+    """A comment of several lines before the mistake does not move its line."""
+    with pytest.raises(DataError, match=r"line 4 of the query reads \{planes\}"):
+        fill("/* one\ntwo */\n-- {planes}\nSELECT * FROM {planes}, {flights}, {weather}", TABLES)
+
+
+def test_a_regular_expression_is_left_alone() -> None:
+    """A number in braces repeats; it is no table."""
+    sql = r"SELECT REGEXP_CONTAINS(code, r'^\d{4}[A-Z]{2,3}$') FROM {flights}, {weather}"
+    assert r"r'^\d{4}[A-Z]{2,3}$'" in fill(sql, TABLES)

@@ -1,5 +1,6 @@
 """Validation: sound data passes, and each fault is found by the check that is meant for it."""
 
+import dataclasses
 import importlib.util
 import sys
 from collections.abc import Callable, Mapping
@@ -76,6 +77,41 @@ FAULTS: list[tuple[str, Fault, tuple[str, str]]] = [
     ),
     ("rows are gone", lambda t: t.slice(0, 99), ("rows", "")),
     ("a day is there twice", lambda t: pa.concat_tables([t, t.slice(0, 24)]), ("duplicate keys", "order_id")),
+    (
+        "a key is missing",
+        lambda t: with_column(t, "order_id", pa.array([None, *t.column("order_id").to_pylist()[1:]])),
+        ("nulls", "order_id"),
+    ),
+    (
+        "a time became text",
+        lambda t: with_column(t, "ordered_at", t.column("ordered_at").cast(pa.string())),
+        ("schema", "ordered_at"),
+    ),
+    (
+        "a NaN",
+        lambda t: with_column(t, "price", pa.array([np.nan, *t.column("price").to_pylist()[1:]])),
+        ("not a number", "price"),
+    ),
+    (
+        "a number above its range",
+        lambda t: with_column(t, "price", pa.array([100.5, *t.column("price").to_pylist()[1:]])),
+        ("range", "price"),
+    ),
+    (
+        "a number below its range",
+        lambda t: with_column(t, "price", pa.array([-0.5, *t.column("price").to_pylist()[1:]])),
+        ("range", "price"),
+    ),
+    (
+        "numbers all missing",
+        lambda t: with_column(t, "price", pa.array([None] * t.num_rows, pa.float64())),
+        ("nulls", "price"),
+    ),
+    (
+        "other shares of a flag",
+        lambda t: with_column(t, "gift", pa.array([True] * t.num_rows)),
+        ("shift", "gift"),
+    ),
     (
         "labels are missing",
         lambda t: with_column(t, "outcome", pa.array([None, *t.column("outcome").to_pylist()[1:]])),
@@ -167,6 +203,62 @@ def test_a_category_with_a_value_a_row_gives_nothing_away() -> None:
     table = case.rows()
     identifiers = with_column(table, "shop", table.column("order_id"))
     assert ("gives the answer away", "shop", "train") not in failed(case.splits(identifiers))
+
+
+@pytest.mark.parametrize("rare", [0, 1, 20], ids=["one category", "one row differs", "twenty rows differ"])
+def test_a_category_that_says_nothing_gives_nothing_away(rare: int) -> None:
+    """A column that is the same in nearly every row tells positives from negatives in no direction."""
+    table = case.rows()
+    shops = pa.array(["south"] * rare + ["north"] * (table.num_rows - rare))
+    found = validate(case.splits(with_column(table, "shop", shops)), case.data(), case.validation())
+    (check,) = [c for c in found.checks if c.name == "gives the answer away" and c.column == "shop"]
+    assert check.passed
+    assert float(check.found) == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_weak_feature_is_measured_by_its_area() -> None:
+    """A number is ranked as it stands: the area that pairs of a positive and a negative give, counted one by one."""
+    splits = case.splits()
+    report = validate(splits, case.data(), case.validation())
+    (check,) = [c for c in report.checks if c.name == "gives the answer away" and c.column == "price"]
+    rows = splits["train"].select(["price", "outcome"]).to_pylist()
+    # A missing price ranks below every other.
+    prices = [(-1.0 if row["price"] is None else row["price"], row["outcome"] == "returned") for row in rows]
+    wins = [
+        (high > low) + (high == low) / 2 for high, positive in prices if positive for low, other in prices if not other
+    ]
+    assert float(check.found) == pytest.approx(sum(wins) / len(wins), abs=5e-4)
+
+
+@pytest.mark.parametrize("exempt", [(), ("price",)])
+def test_a_known_shift_can_be_accepted(exempt: tuple[str, ...]) -> None:
+    """A feature whose shift is exempt is not asked about its shift."""
+    splits = case.splits()
+    cheap = with_column(splits["test"], "price", pc.divide(splits["test"].column("price"), 50.0))
+    limits = dataclasses.replace(case.validation(), shift_exempt=exempt)
+    report = validate({**splits, "test": cheap}, case.data(), limits)
+    assert report.passed is ("price" in exempt)
+    assert any(check.name == "shift" and check.column == "price" for check in report.checks) is not bool(exempt)
+
+
+def test_a_time_with_a_zone_puts_rows_into_splits() -> None:
+    """TIMESTAMP serves as the time column; a part of the clock is only read off one without a zone."""
+    zoned = with_column(case.rows(), "ordered_at", case.rows().column("ordered_at").cast(pa.timestamp("us", "UTC")))
+    data = dataclasses.replace(case.data(), features={"price": case.data().features["price"]}, attributes={})
+    splits = case.splits(zoned)
+    assert validate(splits, data, case.validation()).passed
+    report = validate(splits, case.data(), case.validation())
+    wrong = {(check.column, check.wanted, check.found) for check in report.checks if not check.passed}
+    assert wrong == {("ordered_at", "timestamp without a zone (DATETIME)", "timestamp[us, tz=UTC]")}
+
+
+def test_a_column_that_may_not_be_null_may_not_be_null_once() -> None:
+    """The share that is allowed elsewhere is not asked for."""
+    splits = case.splits()
+    gone = with_column(splits["train"], "shop", pa.array([None, *splits["train"].column("shop").to_pylist()[1:]]))
+    report = validate({**splits, "train": gone}, case.data(), case.validation())
+    (check,) = [c for c in report.checks if not c.passed]
+    assert (check.name, check.column, check.wanted) == ("nulls", "shop", "at most 0.00%")
 
 
 def test_an_empty_split_fails() -> None:
