@@ -16,6 +16,8 @@ from plumbline.problem import ProblemConfig
 T = TypeVar("T")
 Location = tuple[str | int, ...]
 JsonSchema = Mapping[str, object]
+_VARIABLES = {"project": "PROJECT", "location": "REGION"}
+"""The Makefile's variables that stand in for two keys of an environment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +41,37 @@ def load_problem(path: Path) -> Loaded:
     return Loaded(config, query.read_text(encoding="utf-8"))
 
 
-def load_environment(path: Path) -> Environment:
-    """The environment config of a file, or a ConfigError that names everything wrong with it."""
-    return _validate(Environment, path, _compose(path))
+def load_environment(path: Path, *, project: str = "", location: str = "") -> Environment:
+    """The environment config of a file, or a ConfigError that names everything wrong with it.
+
+    Args:
+        path: The file. `${project}` and `${location}` in it stand for its own project and location.
+        project: In place of the file's own, where it is not empty.
+        location: Likewise.
+    """
+    root = _compose(path)
+    given = {name: value for name, value in (("project", project), ("location", location)) if value}
+    own = {key.value: value for key, value in root.value if isinstance(value, yaml.ScalarNode)}
+    for name in _VARIABLES:
+        if name in own:
+            own[name].value = given.get(name, own[name].value)
+            if not own[name].value:
+                advice = f"write it here, or give it: {_VARIABLES[name]}=... after the make command"
+                raise ConfigError([Problem(str(path), own[name].start_mark.line + 1, f"{name} is empty: {advice}")])
+            _replace(root, f"${{{name}}}", own[name].value)
+    return _validate(Environment, path, root)
+
+
+def _replace(node: yaml.Node, placeholder: str, value: str) -> None:
+    """Puts a value in place of a placeholder, everywhere under a node."""
+    if isinstance(node, yaml.ScalarNode):
+        node.value = node.value.replace(placeholder, value)
+    elif isinstance(node, yaml.MappingNode):
+        for _, inner in node.value:
+            _replace(inner, placeholder, value)
+    elif isinstance(node, yaml.SequenceNode):
+        for inner in node.value:
+            _replace(inner, placeholder, value)
 
 
 def json_schema(kind: type[T]) -> JsonSchema:
@@ -83,9 +113,8 @@ def _compose(path: Path) -> yaml.Node:
 
 
 def _validate(kind: type[T], path: Path, root: yaml.Node) -> T:
-    values = yaml.safe_load(path.read_text(encoding="utf-8"))
     try:
-        return TypeAdapter(kind).validate_python(values)
+        return TypeAdapter(kind).validate_python(yaml.SafeLoader("").construct_document(root))
     except ValidationError as error:
         schema = json_schema(kind)
         problems = {_problem(path, root, schema, finding): None for finding in error.errors(include_url=False)}

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from plumbline.hardware import Hardware
 from plumbline.section import Count, Fraction, Name, Names, Positive, Text, section, unique
 from plumbline.statement import Statement
 
@@ -158,25 +159,6 @@ class ClassWeights:
     """balanced: rows / (classes x rows of the class), as BigQuery ML's AUTO_CLASS_WEIGHTS."""
     cap: Annotated[float, Field(ge=1)] = 50.0
     """No weight exceeds this."""
-
-
-@section
-class Hardware:
-    """What the training job runs on."""
-
-    machine_type: Text = "n1-standard-8"
-    accelerator_type: str = ""
-    accelerator_count: Annotated[int, Field(ge=0)] = 0
-    replicas: Count = 1
-    """1 chief and replicas - 1 workers."""
-    strategy: Literal["auto", "one_device", "mirrored", "multi_worker", "tpu"] = "auto"
-    timeout_s: Count = 7200
-
-    @model_validator(mode="after")
-    def _paired(self) -> "Hardware":
-        if bool(self.accelerator_type) != bool(self.accelerator_count):
-            raise ValueError("accelerator_type and accelerator_count belong together")
-        return self
 
 
 @section

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from plumbline.problem import Data, Hardware, Training
+from plumbline.hardware import Hardware
+from plumbline.problem import Data, Training
 from plumbline.section import section, to_json
 from plumbline.signature import Signature
 from plumbline.weighting import Weights

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from plumbline.errors import ModelError
-from plumbline.problem import Hardware
+from plumbline.hardware import Hardware
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from google.protobuf import duration_pb2
 from plumbline.adapters.operations import service_errors
 from plumbline.environment import Place
 from plumbline.errors import ServiceError
-from plumbline.problem import Hardware
+from plumbline.hardware import Hardware
 from plumbline.training import replicas
 
 _STATES = vertex.JobState

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from plumbline.dataset import SplitName, split_path
-from plumbline.problem import Column, Hardware, Label, Network, Training
+from plumbline.hardware import Hardware
+from plumbline.problem import Column, Label, Network, Training
 from plumbline.section import to_json
 from plumbline.signature import Signature
 

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from plumbline.errors import ModelError
-from plumbline.problem import Hardware
+from plumbline.hardware import Hardware
 from trainer.strategy import Devices, choose, find_devices, is_chief, make, wait_for_all
 
 GPU = Hardware(accelerator_type="NVIDIA_TESLA_T4", accelerator_count=2)
