@@ -20,7 +20,7 @@ def serve(clients: Clients, endpoint_id: str, say: Say, *, sleep: Callable[[floa
         ServiceError: There is no such endpoint, or it does not come up.
     """
     name = f"{parent(clients.place)}/endpoints/{endpoint_id}"
-    if not on.exists(clients.endpoints(), name):
+    if on.find(clients.endpoints(), name) is None:
         raise ServiceError(f"there is no endpoint {endpoint_id} yet: run `make run-local` first")
     _await(clients, name, sleep)
     address = f"{clients.environ['AIPLATFORM_EMULATOR_HOST']}/v1/{name}:predict"

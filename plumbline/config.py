@@ -52,11 +52,11 @@ def load_environment(path: Path, *, project: str = "", location: str = "") -> En
     root = _compose(path)
     given = {name: value for name, value in (("project", project), ("location", location)) if value}
     own = {key.value: value for key, value in root.value if isinstance(value, yaml.ScalarNode)}
-    for name in _VARIABLES:
+    for name, variable in _VARIABLES.items():
         if name in own:
             own[name].value = given.get(name, own[name].value)
             if not own[name].value:
-                advice = f"write it here, or give it: {_VARIABLES[name]}=... after the make command"
+                advice = f"write it here, or give it: {variable}=... after the make command"
                 raise ConfigError([Problem(str(path), own[name].start_mark.line + 1, f"{name} is empty: {advice}")])
             _replace(root, f"${{{name}}}", own[name].value)
     return _validate(Environment, path, root)

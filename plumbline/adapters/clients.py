@@ -3,8 +3,10 @@
 Google's clients have a convention for this (`STORAGE_EMULATOR_HOST`, `BIGQUERY_EMULATOR_HOST`); Vertex AI and the
 Storage Read API have none, so `AIPLATFORM_EMULATOR_HOST` and `BIGQUERY_STORAGE_EMULATOR_HOST` follow it.
 
-Imports are lazy: the
-Vertex AI client takes seconds, and a step that only reads a table should not wait for it.
+Every call of a Vertex AI client is tried again where Google says that it may be (`plumbline.adapters.retries`); the
+clients of BigQuery and Cloud Storage do that by themselves.
+
+Imports are lazy: the Vertex AI client takes seconds, and a step that only reads a table should not wait for it.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from plumbline.environment import Place
 
 if TYPE_CHECKING:
     from google.api_core.client_options import ClientOptions
+    from google.api_core.retry import Retry
     from google.auth.credentials import Credentials
     from google.cloud import aiplatform_v1, bigquery, bigquery_storage_v1, storage
 
@@ -25,10 +28,13 @@ ServiceClient = TypeVar("ServiceClient")
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """Makes clients for a place. `environ` is the process's environment, read by whoever starts the step."""
+    """Makes clients for a place."""
 
     place: Place
     environ: Mapping[str, str]
+    """The process's environment, read by whoever starts the step."""
+    retry: Retry | None = None
+    """When and how often calls of Vertex AI are tried again; None: as Google says."""
 
     def bigquery(self) -> bigquery.Client:
         """Queries, loads and table metadata."""
@@ -95,12 +101,21 @@ class Clients:
 
         return self._vertex(aiplatform_v1.PipelineServiceClient)
 
+    def schedules(self) -> aiplatform_v1.ScheduleServiceClient:
+        """Schedules of pipeline jobs."""
+        from google.cloud import aiplatform_v1  # noqa: PLC0415 - lazy, see above
+
+        return self._vertex(aiplatform_v1.ScheduleServiceClient)
+
     def _vertex(self, kind: Callable[..., ServiceClient]) -> ServiceClient:
+        from plumbline.adapters.retries import RETRY, retrying  # noqa: PLC0415 - lazy, see above
+
         host = self.environ.get("AIPLATFORM_EMULATOR_HOST")
         options = self._options(host or f"{self.place.location}-aiplatform.googleapis.com")
         # gRPC insists on TLS, so an emulator is spoken to by REST; the service gets the client's default.
         transport = {"transport": "rest"} if host else {}
-        return kind(credentials=self._credentials(emulated=bool(host)), client_options=options, **transport)
+        client = kind(credentials=self._credentials(emulated=bool(host)), client_options=options, **transport)
+        return retrying(client, self.retry or RETRY)
 
     def _options(self, host: str | None) -> ClientOptions | None:
         from google.api_core.client_options import ClientOptions  # noqa: PLC0415 - lazy, see above

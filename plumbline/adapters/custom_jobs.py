@@ -1,13 +1,15 @@
 """Vertex AI custom jobs: made, waited for, never left running."""
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from google.cloud import aiplatform_v1 as vertex
 from google.protobuf import duration_pb2
 
 from plumbline.adapters.operations import service_errors
+from plumbline.adapters.retries import once
 from plumbline.environment import Place
 from plumbline.errors import ServiceError
 from plumbline.hardware import Hardware
@@ -17,6 +19,10 @@ _STATES = vertex.JobState
 _ENDED = frozenset(
     {_STATES.JOB_STATE_SUCCEEDED, _STATES.JOB_STATE_FAILED, _STATES.JOB_STATE_CANCELLED, _STATES.JOB_STATE_EXPIRED}
 )
+_OUTPUT = "output"
+"""The label that tells which output a job writes, as a digest."""
+_MARGIN_S = 600
+"""For starting and ending, beyond what Vertex AI itself counts."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S, _GROWTH = 0.1, 10.0, 1.1
 
 
@@ -31,6 +37,7 @@ class Job:
     environment: Mapping[str, str]
     output: str
     """gs:// URI of the folder under which AIP_MODEL_DIR and the others lie."""
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 def run(
@@ -43,16 +50,23 @@ def run(
 ) -> str:
     """Runs a job to its end and returns its resource name.
 
-    The job is cancelled when the waiting ends early, by an error or an interrupt: nobody would pay attention to it.
+    A job that an interrupted step has left running for the same output is waited for, not started twice. The job is
+    cancelled when the waiting ends early, by an error or an interrupt: nobody would pay attention to it.
 
     Raises:
         ServiceError: Vertex AI refuses the job, or it does not succeed; the message is the job's own.
     """
+    parent = f"projects/{place.project}/locations/{place.location}"
+    wanted = _custom_job(place, job, hardware)
+    wanted.labels[_OUTPUT] = mark = hashlib.sha256(job.output.encode()).hexdigest()[:32]
     with service_errors(f"starting the job {job.name}"):
-        parent = f"projects/{place.project}/locations/{place.location}"
-        made = jobs.create_custom_job(parent=parent, custom_job=_custom_job(place, job, hardware))
+        made = once(
+            jobs,
+            lambda: _running(jobs, parent, mark),
+            lambda: jobs.create_custom_job(parent=parent, custom_job=wanted, retry=None),
+        )
     try:
-        ended = _wait(jobs, made.name, sleep)
+        ended = _wait(jobs, made.name, sleep, patience_s=hardware.wait_s + hardware.timeout_s + _MARGIN_S)
     except BaseException:
         jobs.cancel_custom_job(name=made.name)
         raise
@@ -62,14 +76,25 @@ def run(
     return made.name
 
 
-def _wait(jobs: vertex.JobServiceClient, name: str, sleep: Callable[[float], None]) -> vertex.CustomJob:
-    pause = _FIRST_PAUSE_S
+def _running(jobs: vertex.JobServiceClient, parent: str, mark: str) -> vertex.CustomJob | None:
+    """The job that writes to the same output and has not ended."""
+    request = vertex.ListCustomJobsRequest(parent=parent, filter=f'labels.{_OUTPUT}="{mark}"')
+    return next((job for job in jobs.list_custom_jobs(request) if job.state not in _ENDED), None)
+
+
+def _wait(
+    jobs: vertex.JobServiceClient, name: str, sleep: Callable[[float], None], *, patience_s: float
+) -> vertex.CustomJob:
+    pause, waited = _FIRST_PAUSE_S, 0.0
     while True:
         with service_errors(f"reading {name}"):
             job = jobs.get_custom_job(name=name)
         if job.state in _ENDED:
             return job
+        if waited > patience_s:
+            raise ServiceError(f"{name} is still {job.state.name} after {waited:.0f} s; it was cancelled")
         sleep(pause)
+        waited += pause
         pause = min(_LONGEST_PAUSE_S, pause * _GROWTH)
 
 
@@ -96,4 +121,4 @@ def _custom_job(place: Place, job: Job, hardware: Hardware) -> vertex.CustomJob:
         service_account=place.service_account or None,
         network=place.network or None,
     )
-    return vertex.CustomJob(display_name=job.name, job_spec=spec, labels=dict(place.labels))
+    return vertex.CustomJob(display_name=job.name, job_spec=spec, labels={**place.labels, **job.labels})

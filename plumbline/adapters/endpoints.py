@@ -1,19 +1,26 @@
 """Vertex AI endpoints: one a problem, found by its id or made; models on it, their machines, their traffic."""
 
-from collections.abc import Mapping, Sequence
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
-from google.api_core import exceptions, retry
+from google.api_core import exceptions, operation, retry
 from google.cloud import aiplatform_v1 as vertex
 from google.protobuf import field_mask_pb2, json_format, struct_pb2
 
-from plumbline.adapters.operations import finished, service_errors
-from plumbline.adapters.registry import parent
+from plumbline.adapters.operations import ended, finished, service_errors
+from plumbline.adapters.registry import encryption, parent
+from plumbline.adapters.retries import once
 from plumbline.deployment import Scaling
 from plumbline.environment import Place
 from plumbline.errors import ServiceError
 
 Endpoints: TypeAlias = vertex.EndpointServiceClient
+STAGING = "-staging"
+"""What the id of the endpoint ends in where a version is tried before it gets traffic."""
+_LOOK_S = 5.0
 _QUICK_S = 600.0
 """For operations that start no machine."""
 _UNAVAILABLE = retry.Retry(
@@ -29,26 +36,37 @@ _UNAVAILABLE = retry.Retry(
 def ensure(endpoints: Endpoints, place: Place, endpoint_id: str) -> vertex.Endpoint:
     """The endpoint of this id, made when there is none."""
     name = f"{parent(place)}/endpoints/{endpoint_id}"
+    labels = {**place.labels, "problem": endpoint_id.removesuffix(STAGING)}
+    wanted = vertex.Endpoint(display_name=endpoint_id, labels=labels, encryption_spec=encryption(place))
+
+    def make() -> vertex.Endpoint:
+        pending = endpoints.create_endpoint(parent=parent(place), endpoint=wanted, endpoint_id=endpoint_id, retry=None)
+        return finished(pending, timeout_s=_QUICK_S)
+
     with service_errors(f"endpoint {endpoint_id}"):
-        try:
-            return endpoints.get_endpoint(name=name)
-        except exceptions.NotFound:
-            wanted = vertex.Endpoint(display_name=endpoint_id, labels=dict(place.labels))
-            pending = endpoints.create_endpoint(parent=parent(place), endpoint=wanted, endpoint_id=endpoint_id)
-            return finished(pending, timeout_s=_QUICK_S)
+        return once(endpoints, lambda: find(endpoints, name), make)
 
 
-def exists(endpoints: Endpoints, name: str) -> bool:
-    """Whether there is an endpoint of this resource name."""
+def find(endpoints: Endpoints, name: str) -> vertex.Endpoint | None:
+    """The endpoint of a resource name, None where there is none."""
     try:
-        endpoints.get_endpoint(name=name)
+        return endpoints.get_endpoint(name=name)
     except exceptions.NotFound:
-        return False
-    return True
+        return None
 
 
-def start(endpoints: Endpoints, endpoint: vertex.Endpoint, version: str, wanted: Scaling) -> object:
-    """The running operation that deploys a version without giving it traffic."""
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A version on its way to an endpoint."""
+
+    endpoint: str
+    deployed_id: str
+    pending: operation.Operation | None
+    """None where Google's answer was lost: the request was carried out, but its operation has no name for us."""
+
+
+def start(endpoints: Endpoints, endpoint: vertex.Endpoint, version: str, wanted: Scaling) -> Deployment:
+    """The deployment of a version, begun; it gets no traffic."""
     resources = vertex.DedicatedResources(
         machine_spec=vertex.MachineSpec(
             machine_type=wanted.machine_type,
@@ -59,9 +77,64 @@ def start(endpoints: Endpoints, endpoint: vertex.Endpoint, version: str, wanted:
         max_replica_count=wanted.maximum,
         autoscaling_metric_specs=_specs(wanted),
     )
-    model = vertex.DeployedModel(model=version, display_name=endpoint.display_name, dedicated_resources=resources)
+    # An id of our own: a request that is made again because its answer was lost cannot deploy the version twice.
+    model = vertex.DeployedModel(
+        id=str(10**9 + secrets.randbelow(9 * 10**9)),
+        model=version,
+        display_name=endpoint.display_name,
+        dedicated_resources=resources,
+    )
     with service_errors(f"deploying {version} to {endpoint.display_name}"):
-        return endpoints.deploy_model(endpoint=endpoint.name, deployed_model=model)
+        tries = 0
+
+        def find() -> Deployment | None:
+            nonlocal tries
+            tries += 1
+            there = tries > 1 and any(
+                m.id == model.id for m in endpoints.get_endpoint(name=endpoint.name).deployed_models
+            )
+            return Deployment(endpoint.name, model.id, None) if there else None
+
+        def make() -> Deployment:
+            try:
+                pending = endpoints.deploy_model(endpoint=endpoint.name, deployed_model=model, retry=None)
+            except (exceptions.Conflict, exceptions.BadRequest):
+                if tries == 1:
+                    raise
+                # The id is taken, by our own request before.
+                return Deployment(endpoint.name, model.id, None)
+            return Deployment(endpoint.name, model.id, pending)
+
+        return once(endpoints, find, make)
+
+
+def settle(
+    endpoints: Endpoints,
+    deployment: Deployment,
+    *,
+    timeout_s: float,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Returns once a version is deployed.
+
+    Raises:
+        ServiceError: It could not be, or not in time.
+    """
+    if deployment.pending is not None:
+        finished(deployment.pending, timeout_s=timeout_s)
+        return
+    deadline = clock() + timeout_s
+    while all(m.id != deployment.deployed_id for m in endpoints.get_endpoint(name=deployment.endpoint).deployed_models):
+        if clock() > deadline:
+            raise ServiceError(f"{deployment.deployed_id} is not on {deployment.endpoint} after {timeout_s:g} s")
+        sleep(_LOOK_S)
+
+
+def abandon(deployment: Deployment) -> None:
+    """Returns once a deployment goes on no longer: it has ended, or was cancelled."""
+    if deployment.pending is not None:
+        ended(deployment.pending)
 
 
 def rescale(endpoints: Endpoints, endpoint: vertex.Endpoint, deployed_id: str, wanted: Scaling) -> None:
@@ -116,19 +189,45 @@ def retire(endpoints: Endpoints, endpoint: vertex.Endpoint) -> None:
     now = endpoints.get_endpoint(name=endpoint.name)
     for model in now.deployed_models:
         if not now.traffic_split.get(model.id):
-            with service_errors(f"undeploying {model.id} from {endpoint.display_name}"):
-                pending = endpoints.undeploy_model(endpoint=endpoint.name, deployed_model_id=model.id)
-                finished(pending, timeout_s=_QUICK_S)
+            _undeploy(endpoints, endpoint, model.id)
+
+
+def empty(endpoints: Endpoints, endpoint: vertex.Endpoint) -> int:
+    """Undeploy everything from an endpoint; how many models that were. The endpoint keeps its id."""
+    models = endpoints.get_endpoint(name=endpoint.name).deployed_models
+    for model in models:
+        _undeploy(endpoints, endpoint, model.id)
+    return len(models)
 
 
 def remove(endpoints: Endpoints, endpoint: vertex.Endpoint) -> None:
     """Undeploy everything from an endpoint and delete it."""
-    now = endpoints.get_endpoint(name=endpoint.name)
+    empty(endpoints, endpoint)
+
+    def gone() -> bool | None:
+        return True if find(endpoints, endpoint.name) is None else None
+
+    def delete() -> bool:
+        finished(endpoints.delete_endpoint(name=endpoint.name, retry=None), timeout_s=_QUICK_S)
+        return True
+
     with service_errors(f"removing {endpoint.display_name}"):
-        for model in now.deployed_models:
-            request = vertex.UndeployModelRequest(endpoint=endpoint.name, deployed_model_id=model.id)
-            finished(endpoints.undeploy_model(request), timeout_s=_QUICK_S)
-        finished(endpoints.delete_endpoint(name=endpoint.name), timeout_s=_QUICK_S)
+        once(endpoints, gone, delete)
+
+
+def _undeploy(endpoints: Endpoints, endpoint: vertex.Endpoint, deployed_id: str) -> None:
+    request = vertex.UndeployModelRequest(endpoint=endpoint.name, deployed_model_id=deployed_id)
+
+    def gone() -> bool | None:
+        there = endpoints.get_endpoint(name=endpoint.name).deployed_models
+        return None if any(model.id == deployed_id for model in there) else True
+
+    def undeploy() -> bool:
+        finished(endpoints.undeploy_model(request, retry=None), timeout_s=_QUICK_S)
+        return True
+
+    with service_errors(f"undeploying {deployed_id} from {endpoint.display_name}"):
+        once(endpoints, gone, undeploy)
 
 
 def predict(

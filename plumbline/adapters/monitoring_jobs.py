@@ -4,6 +4,8 @@ from google.cloud import aiplatform_v1 as vertex
 from google.protobuf import duration_pb2, field_mask_pb2
 
 from plumbline.adapters.operations import finished, service_errors
+from plumbline.adapters.registry import encryption
+from plumbline.adapters.retries import once
 from plumbline.environment import Place
 from plumbline.monitoring import Watch
 
@@ -33,15 +35,21 @@ def watch(
     with service_errors(f"monitoring of {endpoint_name}"):
         endpoint = endpoints.get_endpoint(name=endpoint_name)
         job = _job(place, endpoint, what)
-        existing = endpoint.model_deployment_monitoring_job
-        if not existing:
-            made = jobs.create_model_deployment_monitoring_job(parent=parent, model_deployment_monitoring_job=job)
-            return made.name
-        job.name = existing
+        if not endpoint.model_deployment_monitoring_job:
+            return once(
+                jobs,
+                lambda: endpoints.get_endpoint(name=endpoint_name).model_deployment_monitoring_job or None,
+                lambda: (
+                    jobs.create_model_deployment_monitoring_job(
+                        parent=parent, model_deployment_monitoring_job=job, retry=None
+                    ).name
+                ),
+            )
+        job.name = endpoint.model_deployment_monitoring_job
         mask = field_mask_pb2.FieldMask(paths=_CHANGEABLE)
         pending = jobs.update_model_deployment_monitoring_job(model_deployment_monitoring_job=job, update_mask=mask)
         finished(pending, timeout_s=_UPDATE_TIMEOUT_S)
-        return existing
+        return job.name
 
 
 def _job(place: Place, endpoint: vertex.Endpoint, what: Watch) -> vertex.ModelDeploymentMonitoringJob:
@@ -66,6 +74,7 @@ def _job(place: Place, endpoint: vertex.Endpoint, what: Watch) -> vertex.ModelDe
         ),
         analysis_instance_schema_uri=what.schema_uri,
         labels=dict(place.labels),
+        encryption_spec=encryption(place),
     )
 
 

@@ -6,14 +6,16 @@ for 50 s where there is no network.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from google.api_core import exceptions
 from google.cloud import aiplatform_v1 as vertex
 from google.protobuf import json_format, message, struct_pb2
 
 from plumbline.adapters.operations import service_errors
-from plumbline.adapters.registry import parent
+from plumbline.adapters.registry import encryption, parent
 from plumbline.environment import Place
 from plumbline.runs import STEPS, Output, Run, Step
 
@@ -53,10 +55,12 @@ def submit(pipelines: vertex.PipelineServiceClient, place: Place, order: Order) 
         labels=dict(order.labels),
         service_account=place.service_account or None,
         network=place.network or None,
+        encryption_spec=encryption(place),
     )
-    with service_errors(f"submitting {order.job_id}"):
-        made = pipelines.create_pipeline_job(parent=parent(place), pipeline_job=job, pipeline_job_id=order.job_id)
-    return made.name
+    # The id is ours alone: where it is taken, the answer to an earlier try was lost.
+    with service_errors(f"submitting {order.job_id}"), suppress(exceptions.AlreadyExists):
+        pipelines.create_pipeline_job(parent=parent(place), pipeline_job=job, pipeline_job_id=order.job_id)
+    return f"{parent(place)}/pipelineJobs/{order.job_id}"
 
 
 def look(pipelines: vertex.PipelineServiceClient, name: str) -> Run:

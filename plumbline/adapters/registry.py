@@ -6,6 +6,7 @@ from google.api_core import exceptions
 from google.cloud import aiplatform_v1 as vertex
 
 from plumbline.adapters.operations import finished, service_errors
+from plumbline.adapters.retries import once
 from plumbline.candidate import Candidate
 from plumbline.champion import CANDIDATE, CHAMPION, Champion
 from plumbline.environment import Place
@@ -38,6 +39,11 @@ def parent(place: Place) -> str:
     return f"projects/{place.project}/locations/{place.location}"
 
 
+def encryption(place: Place) -> vertex.EncryptionSpec | None:
+    """The customer-managed key that a resource is made with, None where Google's own does."""
+    return vertex.EncryptionSpec(kms_key_name=place.encryption_key) if place.encryption_key else None
+
+
 def opponent(models: vertex.ModelServiceClient, place: Place, name: str, lineage: str) -> Champion:
     """The version that a candidate of this lineage has to beat; empty when none has shipped yet.
 
@@ -61,9 +67,12 @@ def register(models: vertex.ModelServiceClient, place: Place, name: str, candida
     """
     model = f"{parent(place)}/models/{name}"
     with service_errors(f"registering {name}"):
-        known = _same_content(models, model, candidate)
-        version = known or _upload(
-            models, place, _model(place, name, candidate, card), exists=_find(models, model) is not None
+        version = once(
+            models,
+            lambda: _same_content(models, model, candidate),
+            lambda: _upload(
+                models, place, _model(place, name, candidate, card), exists=_find(models, model) is not None
+            ),
         )
         models.merge_version_aliases(name=version.name, version_aliases=[CANDIDATE])
     return version
@@ -97,7 +106,8 @@ def _upload(models: vertex.ModelServiceClient, place: Place, model: vertex.Model
     name = model.display_name
     placed = {"parent_model": f"{parent(place)}/models/{name}"} if exists else {"model_id": name}
     request = vertex.UploadModelRequest(parent=parent(place), model=model, **placed)
-    response: vertex.UploadModelResponse = finished(models.upload_model(request), timeout_s=_UPLOAD_TIMEOUT_S)
+    pending = models.upload_model(request, retry=None)
+    response: vertex.UploadModelResponse = finished(pending, timeout_s=_UPLOAD_TIMEOUT_S)
     return Version(response.model, response.model_version_id, model.artifact_uri)
 
 
@@ -109,6 +119,7 @@ def _model(place: Place, name: str, candidate: Candidate, card: str) -> vertex.M
         container_spec=_container(candidate),
         labels={**place.labels, **candidate.labels, _DIGEST: candidate.content[:40]},
         version_aliases=[CANDIDATE],
+        encryption_spec=encryption(place),
     )
 
 

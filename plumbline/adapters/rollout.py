@@ -5,16 +5,13 @@ the version is deployed twice at the same time: on the endpoint, without traffic
 smoke test asks it. When the answers are right the traffic moves in one step and the staging endpoint goes.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from google.api_core import operation
 from google.cloud import aiplatform_v1 as vertex
 
 from plumbline.adapters import endpoints as on
 from plumbline.adapters.clients import Clients
-from plumbline.adapters.operations import finished
 from plumbline.adapters.registry import promote
 from plumbline.deployment import Scaling, check_scaling, check_smoke, scaling
 from plumbline.errors import ServiceError
@@ -60,33 +57,27 @@ def _beside_the_traffic(
 ) -> vertex.DeployedModel:
     """The version deployed without traffic, after it has answered the probe on the staging endpoint."""
     endpoints, wanted = clients.endpoints(), scaling(serving)
-    staging = on.ensure(endpoints, clients.place, f"{serving.endpoint}-staging")
+    staging = on.ensure(endpoints, clients.place, f"{serving.endpoint}{on.STAGING}")
     one = Scaling(wanted.machine_type, wanted.accelerator_type, wanted.accelerator_count, 1, 1, wanted.targets)
+    begun: list[on.Deployment] = []
     try:
-        pending = [on.start(endpoints, endpoint, version, wanted), on.start(endpoints, staging, version, one)]
-        _settle(pending, timeout_s=serving.timeout_s)
+        begun.append(on.start(endpoints, endpoint, version, wanted))
+        begun.append(on.start(endpoints, staging, version, one))
+        for deployment in begun:
+            on.settle(endpoints, deployment, timeout_s=serving.timeout_s)
         on.move_traffic(endpoints, staging, _found(endpoints, staging, version).id)
         new = _found(endpoints, endpoint, version)
         check_scaling(wanted, on.scaling_of(new))
         _ask(clients, staging.name, probe)
     except BaseException:  # also an interrupt: nothing half done is left running
+        for deployment in begun:
+            # What is still being deployed cannot be undeployed.
+            on.abandon(deployment)
         on.retire(endpoints, endpoint)
         raise
     finally:
         on.remove(endpoints, staging)
     return new
-
-
-def _settle(pending: Sequence[object], *, timeout_s: float) -> None:
-    """Waits for every operation, also when one fails: what is still being deployed cannot be undeployed."""
-    failures = []
-    for each in pending:
-        try:
-            finished(cast("operation.Operation", each), timeout_s=timeout_s)
-        except ServiceError as error:
-            failures.append(error)
-    if failures:
-        raise failures[0]
 
 
 def _ask(clients: Clients, endpoint: str, probe: Probe) -> float:

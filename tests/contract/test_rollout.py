@@ -10,7 +10,6 @@ from plumbline.adapters import endpoints as on
 from plumbline.adapters import registry
 from plumbline.adapters.clients import Clients
 from plumbline.adapters.monitoring_jobs import watch
-from plumbline.adapters.operations import finished
 from plumbline.adapters.rollout import roll_out
 from plumbline.candidate import Candidate
 from plumbline.champion import Champion
@@ -70,7 +69,7 @@ class Shop:
     def is_clean(self) -> bool:
         """Whether the staging endpoint and its containers are gone."""
         staging = f"{self.endpoint}-staging"
-        return not on.exists(self.clients.endpoints(), staging) and not containers_of(staging)
+        return not on.find(self.clients.endpoints(), staging) and not containers_of(staging)
 
 
 @pytest.fixture
@@ -182,7 +181,7 @@ def test_what_an_interrupted_run_left_is_cleared(shop: Shop) -> None:
     endpoints, second = shop.clients.endpoints(), shop.register(content="d")
     for endpoint_id in (shop.serving.endpoint, f"{shop.serving.endpoint}-staging"):
         left = on.ensure(endpoints, shop.clients.place, endpoint_id)
-        finished(on.start(endpoints, left, second, scaling(shop.serving)), timeout_s=30)
+        on.settle(endpoints, on.start(endpoints, left, second, scaling(shop.serving)), timeout_s=30)
     roll_out(shop.clients, shop.serving, second, PROBE)
     assert shop.served() == {"2": 100}
     assert shop.is_clean()
