@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipelines import local
+from pipelines.code import code_digest
 from pipelines.finish import finish
+from pipelines.parameters import local_images
 from pipelines.run import Request, linked, run
 from pipelines.serve import serve
 from plumbline.adapters.clients import Clients
@@ -22,13 +24,15 @@ Ready = Callable[[], None]
 
 def run_local(loaded: Loaded, environment: Environment, ready: Ready, state: Path) -> int:
     """The whole pipeline on this machine; the exit status."""
-    clients, code, spec = connect(environment), *linked(environment)
+    clients, code = connect(environment), code_digest()
+    images = local_images(environment, code)
+    spec = linked(images)
     ready()
     ensure_bucket(clients.storage(), clients.place)
     sampled = [name for name in TABLES if name in loaded.config.data.tables]
     for name, rows in load_sample_data(clients.bigquery(), clients.place, only=sampled).items():
         print(f"sample data: {name}, {rows:,} rows")
-    request = Request(loaded, environment, clients, code, spec)
+    request = Request(loaded, environment, clients, code, images, spec)
     ended = run(request, print, now=lambda: dt.datetime.now(dt.UTC))
     return finish(ended, clients, print, folder=state / "runs" / ended.run_id).exit_status
 

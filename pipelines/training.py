@@ -10,6 +10,7 @@ from components.ingest import ingest
 from components.monitor import monitor
 from components.register import register
 from components.report import report
+from components.snapshot import snapshot
 from components.train import train
 from components.validate import validate
 
@@ -24,15 +25,12 @@ def training(
     statement: str,
     data: str,
     sql: str,
-    source_version: str,
     validation: str,
     today: str,
     training: str,
     evaluation: str,
-    champion: str,
     serving: str,
     monitoring: str,
-    lineage: str,
     code: str,
     trainer_image: str,
     serving_image: str,
@@ -40,7 +38,14 @@ def training(
     """Every parameter that is neither a digest nor an image is a section of the config, as JSON."""
     page = report(place=place, name=name, title=title, run=RUN).set_caching_options(enable_caching=False)
     with dsl.ExitHandler(page, name="run"):
-        rows = ingest(place=place, name=name, data=data, sql=sql, source_version=source_version).outputs["dataset"]
+        now = (
+            snapshot(place=place, name=name, data=data, sql=sql, validation=validation, training=training, code=code)
+            .set_caching_options(enable_caching=False)
+            .outputs
+        )
+        rows = ingest(place=place, name=name, data=data, sql=sql, source_version=now["source_version"]).outputs[
+            "dataset"
+        ]
         valid = validate(data=data, validation=validation, dataset=rows)
         with dsl.If(valid.outputs["Output"] == True, name="data ok"):
             known = baseline(data=data, baseline=today, dataset=rows)
@@ -50,7 +55,7 @@ def training(
             judged = evaluate(
                 data=data,
                 evaluation=evaluation,
-                champion=champion,
+                champion=now["champion"],
                 dataset=rows,
                 scores=known.outputs["scores"],
                 model=fit["model"],
@@ -72,8 +77,8 @@ def training(
                     place=place,
                     name=name,
                     evaluation=evaluation,
-                    champion=champion,
-                    lineage=lineage,
+                    champion=now["champion"],
+                    lineage=now["lineage"],
                     run=RUN,
                     code=code,
                     serving_image=serving_image,

@@ -5,7 +5,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-STEPS = ("ingest", "validate", "baseline", "train", "evaluate", "card", "register", "deploy", "monitor", "report")
+STEPS = (
+    "snapshot",
+    "ingest",
+    "validate",
+    "baseline",
+    "train",
+    "evaluate",
+    "card",
+    "register",
+    "deploy",
+    "monitor",
+    "report",
+)
 """The steps of the graph, in the order in which a reader thinks of them."""
 CACHED = "SKIPPED"
 """Vertex AI's word for a task whose result was taken from the cache."""

@@ -6,8 +6,7 @@ from pathlib import Path
 from pipelines.code import code_digest
 from pipelines.compiled import GOLDEN, read
 from pipelines.follow import follow
-from pipelines.parameters import images, parameters
-from plumbline.champion import Champion
+from pipelines.parameters import local_images, parameters
 from plumbline.config import load_environment, load_problem
 from plumbline.runs import Run, Step
 
@@ -51,11 +50,12 @@ def test_the_parameters_are_those_that_the_pipeline_takes() -> None:
     """Each parameter of the compiled pipeline is given, and no other."""
     loaded = load_problem(ROOT / "configs" / "flights.yaml")
     environment = load_environment(ROOT / "configs" / "env" / "local.yaml")
-    given = parameters(loaded, environment, code="0" * 64, source_version="v", champion=Champion())
+    images = local_images(environment, "0" * 64)
+    given = parameters(loaded, environment, code="0" * 64, images=images)
     root = read(GOLDEN)["root"]
     assert isinstance(root, dict)
     assert set(given) == set(root["inputDefinitions"]["parameters"])
-    assert images(environment, "0" * 64)["plumbline/trainer"] == f"plumbline/trainer@sha256:{'0' * 64}"
+    assert images["plumbline/trainer"] == f"plumbline/trainer@sha256:{'0' * 64}"
 
 
 def test_the_code_s_digest_changes_with_the_code(tmp_path: Path) -> None:
