@@ -6,9 +6,15 @@ from kfp import dsl
 
 
 @dsl.component(base_image="plumbline/components", install_kfp_package=False)
-def snapshot(place: str, name: str, data: str, sql: str, validation: str, training: str, code: str) -> NamedTuple(
-    "Taken", [("source_version", str), ("champion", str), ("lineage", str)]
-):  # type: ignore[valid-type]
+def snapshot(
+    place: str,
+    name: str,
+    data: str,
+    sql: str,
+    validation: str,
+    training: str,
+    code: str,
+) -> NamedTuple("Taken", [("source_version", str), ("champion", str), ("lineage", str)]):  # type: ignore[valid-type]
     """The state of the source tables, the champion to beat and the lineage of the model: they key the cache."""
     import os
 
