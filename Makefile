@@ -10,12 +10,15 @@ export UV_COMPILE_BYTECODE := 1
 
 CONFIG ?= configs/flights.yaml
 ENV ?= configs/env/local.yaml
+# Where the cloud commands work, unless ENV says otherwise.
+CLOUD := $(if $(filter command line environment,$(origin ENV)),$(ENV),configs/env/dev.yaml)
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 STATE := .plumbline
 
 UV := $(shell command -v uv 2>/dev/null || echo $(STATE)/uv/bin/uv)
 READY := .venv/.ready
 RUN := .venv/bin/python -m pipelines
+PLACE = --config $(CONFIG) --env $(CLOUD) --state $(STATE) $(if $(PROJECT),--project $(PROJECT)) $(if $(REGION),--location $(REGION))
 
 ##@ Everyday
 .PHONY: run-local
@@ -45,6 +48,43 @@ compile: $(READY) ## Compile the pipeline to training.yaml, check it, compare it
 
 .PHONY: setup
 setup: $(READY) ## Set up the environment in .venv (the other commands do it by themselves)
+
+##@ Google Cloud (PROJECT=my-project REGION=us-central1, or write them into ENV)
+.PHONY: run-pipeline
+run-pipeline: $(READY) ## Run the whole pipeline on Vertex AI; WAIT=no only submits
+	@$(RUN) run-pipeline $(PLACE) $(if $(filter no,$(WAIT)),--no-wait)
+
+.PHONY: doctor
+doctor: $(READY) ## Find all that would stop a run, with the command that mends it; OFFLINE=yes asks nobody
+	@$(RUN) doctor $(PLACE) $(if $(filter yes,$(OFFLINE)),--offline)
+
+.PHONY: plan
+plan: $(READY) ## Show what a run would make, change and reuse, and what it would cost
+	@$(RUN) plan $(PLACE)
+
+.PHONY: images
+images: $(READY) ## Build the three images with Cloud Build, unless they are there for this code
+	@$(RUN) images $(PLACE)
+
+.PHONY: schedule
+schedule: $(READY) ## Make or change the schedule on which the pipeline runs by itself
+	@$(RUN) schedule $(PLACE)
+
+.PHONY: cancel
+cancel: $(READY) ## End the runs of the problem that are under way, or RUN_ID=...
+	@$(RUN) cancel $(PLACE) $(if $(RUN_ID),--run $(RUN_ID))
+
+.PHONY: janitor
+janitor: $(READY) ## List what is there and costs money, and what no run owns
+	@$(RUN) janitor $(PLACE)
+
+.PHONY: clean-cloud
+clean-cloud: $(READY) ## Undeploy everything that costs money by the hour (asks first, YES=yes does not)
+	@$(RUN) clean-cloud $(PLACE) $(if $(filter yes,$(YES)),--yes)
+
+.PHONY: publish
+publish: $(READY) ## Publish the compiled pipeline to the pipeline repository under TAG=...
+	@$(RUN) publish $(PLACE) --tag $(TAG)
 
 ##@ Quality
 .PHONY: test

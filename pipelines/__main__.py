@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pipelines import local
 from pipelines.code import ROOT
+from pipelines.session import Session, connect
 from plumbline.config import json_schema, load_environment, load_problem
 from plumbline.environment import Environment
 from plumbline.errors import ConfigError, PlumblineError
@@ -37,7 +38,7 @@ def main() -> int:
 
 def _run_local(options: argparse.Namespace) -> int:
     """The whole pipeline on this machine."""
-    loaded, environment = load_problem(options.config), load_environment(options.env)
+    loaded, environment = load_problem(options.config), _environment(options)
     local.check_emulated(environment)
     with local.emulator(environment, options.state / "emulator") as ready:
         from pipelines import commands  # noqa: PLC0415 - takes seconds, in which the emulator starts
@@ -47,7 +48,7 @@ def _run_local(options: argparse.Namespace) -> int:
 
 def _serve_local(options: argparse.Namespace) -> int:
     """The endpoint of the last run, until Ctrl-C."""
-    loaded, environment = load_problem(options.config), load_environment(options.env)
+    loaded, environment = load_problem(options.config), _environment(options)
     local.check_emulated(environment)
     with local.emulator(environment, options.state / "emulator") as ready:
         from pipelines import commands  # noqa: PLC0415 - see _run_local
@@ -57,7 +58,7 @@ def _serve_local(options: argparse.Namespace) -> int:
 
 def _sample_data(options: argparse.Namespace) -> int:
     """The tables of the example problem, into the environment's BigQuery."""
-    environment = load_environment(options.env)
+    environment = _environment(options)
     with local.emulator(environment, options.state / "emulator") as ready:
         from pipelines import commands  # noqa: PLC0415 - see _run_local
 
@@ -66,7 +67,7 @@ def _sample_data(options: argparse.Namespace) -> int:
 
 def _load(options: argparse.Namespace) -> int:
     """A table of your own, from a Parquet or CSV file into the environment's BigQuery."""
-    environment = load_environment(options.env)
+    environment = _environment(options)
     with local.emulator(environment, options.state / "emulator") as ready:
         from pipelines import commands  # noqa: PLC0415 - see _run_local
 
@@ -99,16 +100,116 @@ def _schemas(_: argparse.Namespace) -> int:
     return 0
 
 
+def _run_pipeline(options: argparse.Namespace) -> int:
+    """The whole pipeline on Google Cloud: doctor, plan, images, run, verdict."""
+    return _on_cloud(options, "run_pipeline", wait=options.wait)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    """All that would stop a run, each finding with the command that mends it."""
+    from pipelines.doctor import doctor  # noqa: PLC0415 - the other commands need not wait for it
+
+    session = _session(options)
+    with local.emulator(session.environment, options.state / "emulator") as ready:
+        if not options.offline:
+            ready()
+        findings = doctor(session.loaded, session.environment, session.clients, print, offline=options.offline)
+    return int(any(finding.severity == "error" for finding in findings))
+
+
+def _images(options: argparse.Namespace) -> int:
+    """The three images of this code: built, unless they are there."""
+    return _on_cloud(options, "images", build=not options.check)
+
+
+def _plan(options: argparse.Namespace) -> int:
+    """What a run would make, change and reuse, and what it would cost."""
+    return _on_cloud(options, "plan")
+
+
+def _cancel(options: argparse.Namespace) -> int:
+    """End the runs of the problem that are under way."""
+    return _on_cloud(options, "cancel", run=options.run)
+
+
+def _clean_cloud(options: argparse.Namespace) -> int:
+    """Undeploy everything that costs money by the hour; asks first."""
+
+    def confirm(question: str) -> bool:
+        return bool(options.yes) or input(question).strip().lower() in {"y", "yes"}
+
+    return _on_cloud(options, "clean_cloud", confirm=confirm)
+
+
+def _schedule(options: argparse.Namespace) -> int:
+    """Make or change the schedule on which the pipeline runs by itself."""
+    return _on_cloud(options, "schedule")
+
+
+def _janitor(options: argparse.Namespace) -> int:
+    """What is there and costs money, and what no run owns."""
+    return _on_cloud(options, "janitor")
+
+
+def _publish(options: argparse.Namespace) -> int:
+    """Publish the compiled pipeline to the environment's pipeline repository."""
+    return _on_cloud(options, "publish", tag=options.tag)
+
+
+def _on_cloud(options: argparse.Namespace, command: str, **given: object) -> int:
+    """Runs a command of `pipelines.cloud` in the environment; one with endpoints has its emulator started."""
+    session = _session(options)
+    with local.emulator(session.environment, options.state / "emulator") as ready:
+        from pipelines import cloud  # noqa: PLC0415 - see _run_local
+
+        ready()
+        return int(getattr(cloud, command)(session, **given))
+
+
+def _session(options: argparse.Namespace) -> Session:
+    loaded, environment = load_problem(options.config), _environment(options)
+    return Session(loaded, environment, connect(environment), options.state, print)
+
+
+def _environment(options: argparse.Namespace) -> Environment:
+    return load_environment(options.env, project=options.project, location=options.location)
+
+
+_PLACED = {
+    "run-local": _run_local,
+    "serve-local": _serve_local,
+    "sample-data": _sample_data,
+    "load": _load,
+    "run-pipeline": _run_pipeline,
+    "doctor": _doctor,
+    "images": _images,
+    "plan": _plan,
+    "cancel": _cancel,
+    "clean-cloud": _clean_cloud,
+    "schedule": _schedule,
+    "janitor": _janitor,
+    "publish": _publish,
+}
+"""The commands that work in an environment."""
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m pipelines", description="Plumbline's command line")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    placed = {"run-local": _run_local, "serve-local": _serve_local, "sample-data": _sample_data, "load": _load}
-    added = {name: commands.add_parser(name, help=(command.__doc__ or "")) for name, command in placed.items()}
-    for name, command in placed.items():
+    added = {name: commands.add_parser(name, help=command.__doc__ or "") for name, command in _PLACED.items()}
+    for name, command in _PLACED.items():
         added[name].add_argument("--config", type=Path, default=Path("configs/flights.yaml"))
         added[name].add_argument("--env", type=Path, default=Path("configs/env/local.yaml"))
+        added[name].add_argument("--project", default="", help="in place of the environment's")
+        added[name].add_argument("--location", default="", help="the region, in place of the environment's")
         added[name].add_argument("--state", type=Path, default=Path(".plumbline"))
         added[name].set_defaults(command=command)
+    added["run-pipeline"].add_argument("--no-wait", dest="wait", action="store_false", help="submit only")
+    added["doctor"].add_argument("--offline", action="store_true", help="only what needs no network")
+    added["images"].add_argument("--check", action="store_true", help="only look whether they are there")
+    added["cancel"].add_argument("--run", default="", help="id of the run; all that are under way if not given")
+    added["clean-cloud"].add_argument("--yes", action="store_true", help="do not ask")
+    added["publish"].add_argument("--tag", required=True)
     added["load"].add_argument("--table", required=True, help="name of the table, without project and dataset")
     added["load"].add_argument("--file", type=Path, required=True, help="a .parquet or .csv file")
     compiling = commands.add_parser("compile", help=_compile.__doc__)

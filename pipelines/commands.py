@@ -1,22 +1,21 @@
 """The commands that talk to Google's services, or to their emulators. Importing Google's clients takes seconds."""
 
 import datetime as dt
-import os
 from collections.abc import Callable
 from pathlib import Path
 
-from pipelines import local
 from pipelines.code import code_digest
 from pipelines.finish import finish
 from pipelines.parameters import local_images
-from pipelines.run import Request, linked, run
+from pipelines.run import Request, linked, start, watch
 from pipelines.serve import serve
-from plumbline.adapters.clients import Clients
+from pipelines.session import connect
+from plumbline.adapters.pipeline_jobs import cancel
 from plumbline.adapters.sample_data import TABLES, load_sample_data
 from plumbline.adapters.storage import ensure_bucket
 from plumbline.adapters.table_files import load_file
 from plumbline.config import Loaded
-from plumbline.environment import Environment, place
+from plumbline.environment import Environment
 
 Ready = Callable[[], None]
 """Returns once the emulator answers."""
@@ -33,7 +32,13 @@ def run_local(loaded: Loaded, environment: Environment, ready: Ready, state: Pat
     for name, rows in load_sample_data(clients.bigquery(), clients.place, only=sampled).items():
         print(f"sample data: {name}, {rows:,} rows")
     request = Request(loaded, environment, clients, code, images, spec)
-    ended = run(request, print, now=lambda: dt.datetime.now(dt.UTC))
+    name = start(request, print, now=now)
+    try:
+        ended = watch(request, name, print)
+    except KeyboardInterrupt:
+        print("interrupted: ending the run; its report is still written")
+        cancel(clients.pipelines(), name)
+        ended = watch(request, name, print)
     return finish(ended, clients, print, folder=state / "runs" / ended.run_id).exit_status
 
 
@@ -62,6 +67,6 @@ def load(environment: Environment, ready: Ready, *, table: str, file: Path) -> i
     return 0
 
 
-def connect(environment: Environment) -> Clients:
-    """Clients of an environment."""
-    return Clients(place(environment), local.environ_for(environment, os.environ))
+def now() -> dt.datetime:
+    """The time, in UTC."""
+    return dt.datetime.now(dt.UTC)

@@ -3,8 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 
-from plumbline.adapters.pipeline_jobs import ENDED
-from plumbline.runs import Run, Step
+from plumbline.runs import ENDED, Run, Step
 
 Look = Callable[[], Run]
 Say = Callable[[str], None]

@@ -1,6 +1,8 @@
 """One training run: from a config to a verdict."""
 
 import datetime as dt
+import hashlib
+import json
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,7 +18,11 @@ from plumbline.adapters.pipeline_jobs import Order
 from plumbline.candidate import label
 from plumbline.config import Loaded
 from plumbline.environment import Environment
+from plumbline.errors import ServiceError
 from plumbline.runs import Run
+
+INPUTS = "inputs"
+"""The label of a pipeline job that tells everything it was started with, as a digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,59 +40,51 @@ class Request:
     """The compiled pipeline, its images linked."""
 
 
-def run(request: Request, say: Say, *, now: Callable[[], dt.datetime]) -> Run:
-    """The pipeline job as it ended.
+def start(request: Request, say: Say, *, now: Callable[[], dt.datetime]) -> str:
+    """The resource name of the pipeline job: a new one, or the one that runs already with the very same inputs.
 
     Raises:
         PlumblineError: The run cannot start; nothing was made.
     """
-    return watch(request, start(request, say, now=now), say)
-
-
-def start(request: Request, say: Say, *, now: Callable[[], dt.datetime]) -> str:
-    """The resource name of a new pipeline job."""
-    wanted = prepare(request, now=now())
-    name = pipeline_jobs.submit(request.clients.pipelines(), request.clients.place, wanted)
+    config, clients = request.loaded.config, request.clients
+    # A table that is not there is told at once, and not by the first step.
+    bigquery.source_version(clients.bigquery(), clients.place, config.data.tables)
+    wanted = order(request, job_id=f"{config.name.replace('_', '-')}-{now():%Y%m%d%H%M%S}-{secrets.token_hex(2)}")
+    for job in pipeline_jobs.running(clients.pipelines(), clients.place, wanted.labels["problem"]):
+        run_id = job.name.rpartition("/")[2]
+        if job.labels.get(INPUTS) != wanted.labels[INPUTS]:
+            raise ServiceError(
+                f"{run_id} of the same problem is under way with other code or config: wait for it, or `make cancel`"
+            )
+        say(f"run {run_id} is under way with the same code and config: following it")
+        return str(job.name)
     say(f"run {wanted.job_id}")
-    return name
+    return pipeline_jobs.submit(clients.pipelines(), clients.place, wanted)
 
 
 def watch(request: Request, name: str, say: Say) -> Run:
-    """The pipeline job as it ended. An interrupt cancels it, and still waits for its report."""
+    """The pipeline job as it ended, after telling how its steps went."""
     pipelines = request.clients.pipelines()
-
-    def look() -> Run:
-        return pipeline_jobs.look(pipelines, name)
-
-    try:
-        return follow(look, say)
-    except KeyboardInterrupt:
-        say("interrupted: ending the run; its report is still written")
-        pipeline_jobs.cancel(pipelines, name)
-        return follow(look, say)
-
-
-def prepare(request: Request, *, now: dt.datetime) -> Order:
-    """The order for a run, with every parameter.
-
-    Raises:
-        DataError: A source table is not there, or is a view.
-    """
-    config, clients = request.loaded.config, request.clients
-    bigquery.source_version(clients.bigquery(), clients.place, config.data.tables)
-    return order(request, job_id=f"{config.name.replace('_', '-')}-{now:%Y%m%d%H%M%S}-{secrets.token_hex(2)}")
+    return follow(lambda: pipeline_jobs.look(pipelines, name), say)
 
 
 def order(request: Request, *, job_id: str) -> Order:
-    """The order under an id."""
+    """The order for a run under an id."""
     config, environment, code = request.loaded.config, request.environment, request.code
+    values = parameters(request.loaded, environment, code=code, images=request.images)
+    inputs = hashlib.sha256(json.dumps([request.spec, values], sort_keys=True).encode()).hexdigest()
     return Order(
         job_id=job_id,
         display_name=config.name,
         spec=request.spec,
-        parameters=parameters(request.loaded, environment, code=code, images=request.images),
+        parameters=values,
         root=f"gs://{environment.bucket}/runs",
-        labels={**environment.labels, "problem": label(config.name), "code": label(code)},
+        labels={
+            **environment.labels,
+            "problem": label(config.name),
+            "code": label(code),
+            INPUTS: inputs[:40],
+        },
     )
 
 

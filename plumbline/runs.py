@@ -19,6 +19,8 @@ STEPS = (
     "report",
 )
 """The steps of the graph, in the order in which a reader thinks of them."""
+ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
+"""The states of a pipeline job that do not change any more."""
 CACHED = "SKIPPED"
 """Vertex AI's word for a task whose result was taken from the cache."""
 DONE = frozenset(("SUCCEEDED", CACHED))

@@ -19,9 +19,10 @@ from plumbline.environment import Place
 
 if TYPE_CHECKING:
     from google.api_core.client_options import ClientOptions
-    from google.api_core.retry import Retry
     from google.auth.credentials import Credentials
     from google.cloud import aiplatform_v1, bigquery, bigquery_storage_v1, storage
+
+    from plumbline.adapters.retries import Patience
 
 ServiceClient = TypeVar("ServiceClient")
 
@@ -33,8 +34,8 @@ class Clients:
     place: Place
     environ: Mapping[str, str]
     """The process's environment, read by whoever starts the step."""
-    retry: Retry | None = None
-    """When and how often calls of Vertex AI are tried again; None: as Google says."""
+    patience: Patience | None = None
+    """How often calls of Vertex AI are tried again, and how long its operations are waited for; None: as usual."""
 
     def bigquery(self) -> bigquery.Client:
         """Queries, loads and table metadata."""
@@ -108,14 +109,14 @@ class Clients:
         return self._vertex(aiplatform_v1.ScheduleServiceClient)
 
     def _vertex(self, kind: Callable[..., ServiceClient]) -> ServiceClient:
-        from plumbline.adapters.retries import RETRY, retrying  # noqa: PLC0415 - lazy, see above
+        from plumbline.adapters.retries import PATIENCE, retrying  # noqa: PLC0415 - lazy, see above
 
         host = self.environ.get("AIPLATFORM_EMULATOR_HOST")
         options = self._options(host or f"{self.place.location}-aiplatform.googleapis.com")
         # gRPC insists on TLS, so an emulator is spoken to by REST; the service gets the client's default.
         transport = {"transport": "rest"} if host else {}
         client = kind(credentials=self._credentials(emulated=bool(host)), client_options=options, **transport)
-        return retrying(client, self.retry or RETRY)
+        return retrying(client, self.patience or PATIENCE)
 
     def _options(self, host: str | None) -> ClientOptions | None:
         from google.api_core.client_options import ClientOptions  # noqa: PLC0415 - lazy, see above

@@ -9,20 +9,24 @@ from google.cloud import aiplatform_v1 as vertex
 from google.protobuf import duration_pb2
 
 from plumbline.adapters.operations import service_errors
-from plumbline.adapters.retries import once
+from plumbline.adapters.retries import once, patience_of
 from plumbline.environment import Place
 from plumbline.errors import ServiceError
 from plumbline.hardware import Hardware
-from plumbline.training import replicas
+from plumbline.training import environment, replicas
 
 _STATES = vertex.JobState
 _ENDED = frozenset(
     {_STATES.JOB_STATE_SUCCEEDED, _STATES.JOB_STATE_FAILED, _STATES.JOB_STATE_CANCELLED, _STATES.JOB_STATE_EXPIRED}
 )
+_STRATEGIES = {
+    # Standard is what Vertex AI takes by itself, so nothing is said.
+    "standard": None,
+    "spot": vertex.Scheduling.Strategy.SPOT,
+    "flex_start": vertex.Scheduling.Strategy.FLEX_START,
+}
 _OUTPUT = "output"
 """The label that tells which output a job writes, as a digest."""
-_MARGIN_S = 600
-"""For starting and ending, beyond what Vertex AI itself counts."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S, _GROWTH = 0.1, 10.0, 1.1
 
 
@@ -57,7 +61,7 @@ def run(
         ServiceError: Vertex AI refuses the job, or it does not succeed; the message is the job's own.
     """
     parent = f"projects/{place.project}/locations/{place.location}"
-    wanted = _custom_job(place, job, hardware)
+    wanted = custom_job(place, job, hardware)
     wanted.labels[_OUTPUT] = mark = hashlib.sha256(job.output.encode()).hexdigest()[:32]
     with service_errors(f"starting the job {job.name}"):
         made = once(
@@ -66,7 +70,9 @@ def run(
             lambda: jobs.create_custom_job(parent=parent, custom_job=wanted, retry=None),
         )
     try:
-        ended = _wait(jobs, made.name, sleep, patience_s=hardware.wait_s + hardware.timeout_s + _MARGIN_S)
+        ended = _wait(
+            jobs, made.name, sleep, patience_s=hardware.wait_s + hardware.timeout_s + patience_of(jobs).margin_s
+        )
     except BaseException:
         jobs.cancel_custom_job(name=made.name)
         raise
@@ -98,27 +104,65 @@ def _wait(
         pause = min(_LONGEST_PAUSE_S, pause * _GROWTH)
 
 
-def _custom_job(place: Place, job: Job, hardware: Hardware) -> vertex.CustomJob:
-    machine = vertex.MachineSpec(
-        machine_type=hardware.machine_type,
-        accelerator_type=hardware.accelerator_type or None,
-        accelerator_count=hardware.accelerator_count,
-    )
-    container = vertex.ContainerSpec(
-        image_uri=job.image,
-        command=list(job.command),
-        args=list(job.arguments),
-        env=[vertex.EnvVar(name=name, value=value) for name, value in job.environment.items()],
-    )
+def custom_job(place: Place, job: Job, hardware: Hardware) -> vertex.CustomJob:
+    """The job as Vertex AI is asked for it: one pool for the chief, one for the workers where there are any."""
+    container = _container(job, hardware)
     pools = [
-        vertex.WorkerPoolSpec(machine_spec=machine, replica_count=count, container_spec=container)
+        vertex.WorkerPoolSpec(
+            machine_spec=_machine(hardware),
+            replica_count=count,
+            container_spec=container,
+            disk_spec=vertex.DiskSpec(boot_disk_size_gb=hardware.disk_gb),
+        )
         for count in replicas(hardware)
     ]
     spec = vertex.CustomJobSpec(
         worker_pool_specs=pools,
         base_output_directory=vertex.GcsDestination(output_uri_prefix=job.output),
-        scheduling=vertex.Scheduling(timeout=duration_pb2.Duration(seconds=hardware.timeout_s)),
+        scheduling=_scheduling(hardware),
         service_account=place.service_account or None,
         network=place.network or None,
     )
-    return vertex.CustomJob(display_name=job.name, job_spec=spec, labels={**place.labels, **job.labels})
+    key = vertex.EncryptionSpec(kms_key_name=place.encryption_key) if place.encryption_key else None
+    labels = {**place.labels, **job.labels}
+    return vertex.CustomJob(display_name=job.name, job_spec=spec, labels=labels, encryption_spec=key)
+
+
+def _machine(hardware: Hardware) -> vertex.MachineSpec:
+    return vertex.MachineSpec(
+        machine_type=hardware.machine_type,
+        accelerator_type=hardware.accelerator_type or None,
+        accelerator_count=hardware.accelerator_count,
+        tpu_topology=hardware.tpu_topology or None,
+        reservation_affinity=_reservation(hardware.reservation) if hardware.reservation else None,
+    )
+
+
+def _reservation(name: str) -> vertex.ReservationAffinity:
+    """Source: Vertex AI, "Use reservations with training"."""
+    return vertex.ReservationAffinity(
+        reservation_affinity_type=vertex.ReservationAffinity.Type.SPECIFIC_RESERVATION,
+        key="compute.googleapis.com/reservation-name",
+        values=[name],
+    )
+
+
+def _container(job: Job, hardware: Hardware) -> vertex.ContainerSpec:
+    variables = {**environment(hardware), **job.environment}
+    return vertex.ContainerSpec(
+        image_uri=job.image,
+        command=list(job.command),
+        args=list(job.arguments),
+        env=[vertex.EnvVar(name=name, value=value) for name, value in variables.items()],
+    )
+
+
+def _scheduling(hardware: Hardware) -> vertex.Scheduling:
+    waits = hardware.scheduling == "flex_start"
+    return vertex.Scheduling(
+        timeout=duration_pb2.Duration(seconds=hardware.timeout_s),
+        strategy=_STRATEGIES[hardware.scheduling],
+        max_wait_duration=duration_pb2.Duration(seconds=hardware.wait_s) if waits else None,
+        restart_job_on_worker_restart=hardware.restart,
+        disable_retries=not hardware.restart,
+    )

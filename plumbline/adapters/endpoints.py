@@ -12,7 +12,7 @@ from google.protobuf import field_mask_pb2, json_format, struct_pb2
 
 from plumbline.adapters.operations import ended, finished, service_errors
 from plumbline.adapters.registry import encryption, parent
-from plumbline.adapters.retries import once
+from plumbline.adapters.retries import once, patience_of
 from plumbline.deployment import Scaling
 from plumbline.environment import Place
 from plumbline.errors import ServiceError
@@ -21,8 +21,6 @@ Endpoints: TypeAlias = vertex.EndpointServiceClient
 STAGING = "-staging"
 """What the id of the endpoint ends in where a version is tried before it gets traffic."""
 _LOOK_S = 5.0
-_QUICK_S = 600.0
-"""For operations that start no machine."""
 _UNAVAILABLE = retry.Retry(
     predicate=retry.if_exception_type(exceptions.ServiceUnavailable),
     initial=0.1,
@@ -41,7 +39,7 @@ def ensure(endpoints: Endpoints, place: Place, endpoint_id: str) -> vertex.Endpo
 
     def make() -> vertex.Endpoint:
         pending = endpoints.create_endpoint(parent=parent(place), endpoint=wanted, endpoint_id=endpoint_id, retry=None)
-        return finished(pending, timeout_s=_QUICK_S)
+        return finished(pending, timeout_s=patience_of(endpoints).quick_s)
 
     with service_errors(f"endpoint {endpoint_id}"):
         return once(endpoints, lambda: find(endpoints, name), make)
@@ -154,7 +152,7 @@ def rescale(endpoints: Endpoints, endpoint: vertex.Endpoint, deployed_id: str, w
     )
     with service_errors(f"rescaling {endpoint.display_name}"):
         pending = endpoints.mutate_deployed_model(endpoint=endpoint.name, deployed_model=model, update_mask=mask)
-        finished(pending, timeout_s=_QUICK_S)
+        finished(pending, timeout_s=patience_of(endpoints).quick_s)
 
 
 def scaling_of(model: vertex.DeployedModel) -> Scaling:
@@ -194,9 +192,13 @@ def retire(endpoints: Endpoints, endpoint: vertex.Endpoint) -> None:
 
 def empty(endpoints: Endpoints, endpoint: vertex.Endpoint) -> int:
     """Undeploy everything from an endpoint; how many models that were. The endpoint keeps its id."""
-    models = endpoints.get_endpoint(name=endpoint.name).deployed_models
-    for model in models:
-        _undeploy(endpoints, endpoint, model.id)
+    now = endpoints.get_endpoint(name=endpoint.name)
+    models = sorted((model.id for model in now.deployed_models), key=lambda found: now.traffic_split.get(found, 0))
+    if sum(share > 0 for share in now.traffic_split.values()) > 1:
+        # Only the last model of an endpoint can be undeployed while it has traffic.
+        move_traffic(endpoints, endpoint, models[-1])
+    for deployed_id in models:
+        _undeploy(endpoints, endpoint, deployed_id)
     return len(models)
 
 
@@ -208,7 +210,7 @@ def remove(endpoints: Endpoints, endpoint: vertex.Endpoint) -> None:
         return True if find(endpoints, endpoint.name) is None else None
 
     def delete() -> bool:
-        finished(endpoints.delete_endpoint(name=endpoint.name, retry=None), timeout_s=_QUICK_S)
+        finished(endpoints.delete_endpoint(name=endpoint.name, retry=None), timeout_s=patience_of(endpoints).quick_s)
         return True
 
     with service_errors(f"removing {endpoint.display_name}"):
@@ -223,7 +225,7 @@ def _undeploy(endpoints: Endpoints, endpoint: vertex.Endpoint, deployed_id: str)
         return None if any(model.id == deployed_id for model in there) else True
 
     def undeploy() -> bool:
-        finished(endpoints.undeploy_model(request, retry=None), timeout_s=_QUICK_S)
+        finished(endpoints.undeploy_model(request, retry=None), timeout_s=patience_of(endpoints).quick_s)
         return True
 
     with service_errors(f"undeploying {deployed_id} from {endpoint.display_name}"):

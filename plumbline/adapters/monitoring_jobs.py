@@ -5,11 +5,10 @@ from google.protobuf import duration_pb2, field_mask_pb2
 
 from plumbline.adapters.operations import finished, service_errors
 from plumbline.adapters.registry import encryption
-from plumbline.adapters.retries import once
+from plumbline.adapters.retries import once, patience_of
 from plumbline.environment import Place
 from plumbline.monitoring import Watch
 
-_UPDATE_TIMEOUT_S = 600.0
 _HOUR_S = 3600
 _CHANGEABLE = (
     "model_deployment_monitoring_objective_configs",
@@ -48,8 +47,19 @@ def watch(
         job.name = endpoint.model_deployment_monitoring_job
         mask = field_mask_pb2.FieldMask(paths=_CHANGEABLE)
         pending = jobs.update_model_deployment_monitoring_job(model_deployment_monitoring_job=job, update_mask=mask)
-        finished(pending, timeout_s=_UPDATE_TIMEOUT_S)
+        finished(pending, timeout_s=patience_of(jobs).quick_s)
+        if jobs.get_model_deployment_monitoring_job(name=job.name).state == vertex.JobState.JOB_STATE_PAUSED:
+            jobs.resume_model_deployment_monitoring_job(name=job.name)
         return job.name
+
+
+def pause(jobs: vertex.JobServiceClient, name: str) -> bool:
+    """Whether a monitoring job went on; now it does not."""
+    with service_errors(f"pausing {name}"):
+        if jobs.get_model_deployment_monitoring_job(name=name).state == vertex.JobState.JOB_STATE_PAUSED:
+            return False
+        jobs.pause_model_deployment_monitoring_job(name=name)
+    return True
 
 
 def _job(place: Place, endpoint: vertex.Endpoint, what: Watch) -> vertex.ModelDeploymentMonitoringJob:

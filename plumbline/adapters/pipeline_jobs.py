@@ -5,21 +5,19 @@ who owns the bucket, which needs a permission more, fails with a stack trace in 
 for 50 s where there is no network.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from google.api_core import exceptions
 from google.cloud import aiplatform_v1 as vertex
-from google.protobuf import json_format, message, struct_pb2
+from google.protobuf import field_mask_pb2, json_format, message, struct_pb2
 
 from plumbline.adapters.operations import service_errors
 from plumbline.adapters.registry import encryption, parent
 from plumbline.environment import Place
-from plumbline.runs import STEPS, Output, Run, Step
-
-ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
+from plumbline.runs import ENDED, STEPS, Output, Run, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +40,18 @@ def submit(pipelines: vertex.PipelineServiceClient, place: Place, order: Order) 
     Raises:
         ServiceError: Vertex AI refuses it.
     """
+    # The id is ours alone: where it is taken, the answer to an earlier try was lost.
+    with service_errors(f"submitting {order.job_id}"), suppress(exceptions.AlreadyExists):
+        job = pipeline_job(place, order)
+        pipelines.create_pipeline_job(parent=parent(place), pipeline_job=job, pipeline_job_id=order.job_id)
+    return f"{parent(place)}/pipelineJobs/{order.job_id}"
+
+
+def pipeline_job(place: Place, order: Order) -> vertex.PipelineJob:
+    """The job of an order, as Vertex AI is asked for it."""
     spec, parameters = struct_pb2.Struct(), {k: struct_pb2.Value(string_value=v) for k, v in order.parameters.items()}
     json_format.ParseDict(dict(order.spec), spec)
-    job = vertex.PipelineJob(
+    return vertex.PipelineJob(
         display_name=order.display_name,
         pipeline_spec=spec,
         runtime_config=vertex.PipelineJob.RuntimeConfig(
@@ -57,10 +64,18 @@ def submit(pipelines: vertex.PipelineServiceClient, place: Place, order: Order) 
         network=place.network or None,
         encryption_spec=encryption(place),
     )
-    # The id is ours alone: where it is taken, the answer to an earlier try was lost.
-    with service_errors(f"submitting {order.job_id}"), suppress(exceptions.AlreadyExists):
-        pipelines.create_pipeline_job(parent=parent(place), pipeline_job=job, pipeline_job_id=order.job_id)
-    return f"{parent(place)}/pipelineJobs/{order.job_id}"
+
+
+def running(pipelines: vertex.PipelineServiceClient, place: Place, problem: str) -> Sequence[vertex.PipelineJob]:
+    """The jobs of a problem that have not ended, the newest first; without their specs."""
+    request = vertex.ListPipelineJobsRequest(
+        parent=parent(place),
+        filter=f'labels.problem="{problem}"',
+        read_mask=field_mask_pb2.FieldMask(paths=["name", "state", "labels", "create_time"]),
+    )
+    with service_errors(f"the pipeline jobs of {problem}"):
+        found = list(pipelines.list_pipeline_jobs(request))
+    return [job for job in found if _state(job) not in ENDED]
 
 
 def look(pipelines: vertex.PipelineServiceClient, name: str) -> Run:
@@ -68,8 +83,7 @@ def look(pipelines: vertex.PipelineServiceClient, name: str) -> Run:
     with service_errors(f"reading {name}"):
         job = pipelines.get_pipeline_job(name=name)
     steps = {task.task_name: _step(task) for task in job.job_detail.task_details if task.task_name in STEPS}
-    state = job.state.name.removeprefix("PIPELINE_STATE_")
-    return Run(job.name, state, job.error.message, job.create_time or None, steps)
+    return Run(job.name, _state(job), job.error.message, job.create_time or None, steps)
 
 
 def cancel(pipelines: vertex.PipelineServiceClient, name: str) -> None:
@@ -78,12 +92,17 @@ def cancel(pipelines: vertex.PipelineServiceClient, name: str) -> None:
         pipelines.cancel_pipeline_job(name=name)
 
 
+def console(place: Place, run_id: str) -> str:
+    """Where a job can be watched."""
+    page = f"https://console.cloud.google.com/vertex-ai/locations/{place.location}/pipelines/runs/{run_id}"
+    return f"{page}?project={place.project}"
+
+
 def links(run: Run, place: Place) -> Mapping[str, str]:
     """Where the things that a run made can be looked at; empty where it did not make one."""
-    console = f"https://console.cloud.google.com/vertex-ai/locations/{place.location}/pipelines/runs/{run.run_id}"
     return {
         "pipeline job": run.name,
-        "console": f"{console}?project={place.project}",
+        "console": console(place, run.run_id),
         "logs": f"https://console.cloud.google.com/logs/query;query={_logs(run)}?project={place.project}",
         "model": run.uri("train", "model"),
         "model card": run.uri("card", "page"),
@@ -91,6 +110,10 @@ def links(run: Run, place: Place) -> Mapping[str, str]:
         "endpoint": str(run.metadata("deploy", "endpoint").get("resourceName", "")),
         "monitoring": str(run.metadata("monitor", "job").get("resourceName", "")),
     }
+
+
+def _state(job: vertex.PipelineJob) -> str:
+    return str(job.state.name.removeprefix("PIPELINE_STATE_"))
 
 
 def _logs(run: Run) -> str:

@@ -6,12 +6,11 @@ from google.api_core import exceptions
 from google.cloud import aiplatform_v1 as vertex
 
 from plumbline.adapters.operations import finished, service_errors
-from plumbline.adapters.retries import once
+from plumbline.adapters.retries import once, patience_of
 from plumbline.candidate import Candidate
 from plumbline.champion import CANDIDATE, CHAMPION, Champion
 from plumbline.environment import Place
 
-_UPLOAD_TIMEOUT_S = 1800.0
 _DIGEST = "content"
 """The label that holds the digest of the model's files."""
 _LINEAGE, _OPPONENT = "lineage", "opponent"
@@ -107,7 +106,7 @@ def _upload(models: vertex.ModelServiceClient, place: Place, model: vertex.Model
     placed = {"parent_model": f"{parent(place)}/models/{name}"} if exists else {"model_id": name}
     request = vertex.UploadModelRequest(parent=parent(place), model=model, **placed)
     pending = models.upload_model(request, retry=None)
-    response: vertex.UploadModelResponse = finished(pending, timeout_s=_UPLOAD_TIMEOUT_S)
+    response: vertex.UploadModelResponse = finished(pending, timeout_s=patience_of(models).upload_s)
     return Version(response.model, response.model_version_id, model.artifact_uri)
 
 

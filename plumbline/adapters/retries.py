@@ -6,6 +6,7 @@ Source: AIP-194 (UNAVAILABLE is the one code to retry by itself); Vertex AI, "Qu
 
 import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar, cast
 
 import requests
@@ -22,22 +23,43 @@ RETRY = retry.Retry(
 """The quota of requests is by the minute: three of them are enough for it to be free again."""
 
 
-def retrying(client: Client, wanted: retry.Retry) -> Client:
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a client waits, and how often it asks."""
+
+    retry: retry.Retry = RETRY
+    quick_s: float = 600.0
+    """For an operation that starts no machine."""
+    upload_s: float = 1800.0
+    """For a model, whose files and image are copied."""
+    margin_s: float = 600.0
+    """For a job to start and to end, beyond the time that it may wait and run."""
+
+
+PATIENCE = Patience()
+
+
+def retrying(client: Client, patience: Patience) -> Client:
     """The client, each call of which is tried again unless the caller says otherwise (`retry=None`)."""
-    return cast("Client", _Retrying(client, wanted))
+    return cast("Client", _Retrying(client, patience))
+
+
+def patience_of(client: object) -> Patience:
+    """The patience that a client was made with."""
+    return cast("Patience", getattr(client, "patience", PATIENCE))
 
 
 class _Retrying:
     """Stands before a client of Google's and names the retry in each call."""
 
-    def __init__(self, client: object, wanted: retry.Retry) -> None:
+    def __init__(self, client: object, patience: Patience) -> None:
         self._client = client
-        self.retry = wanted
+        self.patience = patience
 
     def __getattr__(self, name: str) -> object:
         """A method of the client that retries, or any other attribute as it is."""
         found = getattr(self._client, name)
-        return functools.partial(found, retry=self.retry) if callable(found) else found
+        return functools.partial(found, retry=self.patience.retry) if callable(found) else found
 
 
 def once(client: object, find: Callable[[], Made | None], make: Callable[[], Made]) -> Made:
@@ -46,7 +68,7 @@ def once(client: object, find: Callable[[], Made | None], make: Callable[[], Mad
     An answer can be lost after the request was carried out, so each try looks first for what the one before has made.
 
     Args:
-        client: Of `Clients`: its retry counts.
+        client: Of `Clients`: its patience counts.
         find: What has been made already, None where there is none.
         make: Makes one request, with `retry=None`.
     """
@@ -55,4 +77,4 @@ def once(client: object, find: Callable[[], Made | None], make: Callable[[], Mad
         found = find()
         return make() if found is None else found
 
-    return cast("Made", getattr(client, "retry", RETRY)(attempt)())
+    return cast("Made", patience_of(client).retry(attempt)())

@@ -1,0 +1,157 @@
+"""The commands against a Google Cloud project. They work against the emulator just as well."""
+
+from collections.abc import Callable
+
+from pipelines import doctor as doctors
+from pipelines import janitor as janitors
+from pipelines import plan as plans
+from pipelines.code import code_digest
+from pipelines.commands import now
+from pipelines.finish import finish
+from pipelines.images import linked_images
+from pipelines.run import Request, linked, order, start, watch
+from pipelines.session import Session
+from plumbline.adapters import endpoints as on
+from plumbline.adapters import monitoring_jobs, pipeline_jobs, pipeline_repository, schedules
+from plumbline.adapters.registry import parent
+from plumbline.candidate import label
+from plumbline.cost import check_cost
+from plumbline.errors import ServiceError
+
+NOT_STARTED = 2
+"""Exit status: nothing was started, because something is missing or wrong."""
+
+
+def run_pipeline(session: Session, *, wait: bool) -> int:
+    """Doctor, images, plan, submission, progress, verdict; the exit status is that of a local run.
+
+    Args:
+        session: Where, and what.
+        wait: Whether to follow the run to its end.
+    """
+    request = _request(session)
+    if request is None:
+        return NOT_STARTED
+    name = start(request, session.say, now=now)
+    session.say(f"  {'console':<12} {pipeline_jobs.console(session.clients.place, name.rpartition('/')[2])}")
+    if not wait:
+        session.say("not waiting: the same command without WAIT=no follows the run, `make cancel` ends it")
+        return 0
+    try:
+        ended = watch(request, name, session.say)
+    except KeyboardInterrupt:
+        session.say("the run goes on: the same command follows it again, `make cancel` ends it")
+        raise
+    return finish(ended, session.clients, session.say, folder=session.state / "runs" / ended.run_id).exit_status
+
+
+def images(session: Session, *, build: bool) -> int:
+    """The three images of this code, built unless they are there."""
+    found = linked_images(session.environment, session.clients, code_digest(), build=build, say=session.say)
+    for image in found.values():
+        session.say(f"  {image}")
+    return 0
+
+
+def plan(session: Session) -> int:
+    """What a run would make, change and reuse, and what it would cost."""
+    plans.plan(session.loaded, session.environment, session.clients, code_digest(), session.say)
+    return 0
+
+
+def janitor(session: Session) -> int:
+    """What is there and costs money, and what no run owns."""
+    janitors.janitor(session.environment, session.clients, session.say)
+    return 0
+
+
+def cancel(session: Session, *, run: str) -> int:
+    """Ends the runs of the problem that are under way, or the one named; each still writes its report."""
+    pipelines, place = session.clients.pipelines(), session.clients.place
+    under_way = [job.name for job in pipeline_jobs.running(pipelines, place, label(session.loaded.config.name))]
+    named = [name for name in under_way if not run or name.endswith(f"/{run}")]
+    if run and not named:
+        raise ServiceError(f"{run} is not under way; under way: {[n.rpartition('/')[2] for n in under_way] or 'none'}")
+    for name in named:
+        pipeline_jobs.cancel(pipelines, name)
+        session.say(f"{name.rpartition('/')[2]}: asked to end; its report is still written")
+    if not named:
+        session.say("no run is under way")
+    return 0
+
+
+def clean_cloud(session: Session, *, confirm: Callable[[str], bool]) -> int:
+    """Undeploys everything, so that nothing costs money by the hour; the endpoint keeps its id, the models stay.
+
+    The next run deploys again. A schedule is paused first, or it would deploy again by itself.
+    """
+    clients, config, say = session.clients, session.loaded.config, session.say
+    endpoints, name = clients.endpoints(), f"{parent(clients.place)}/endpoints/{session.loaded.config.serving.endpoint}"
+    endpoint, staging = on.find(endpoints, name), on.find(endpoints, f"{name}{on.STAGING}")
+    models = 0 if endpoint is None else len(endpoint.deployed_models)
+    if not models and staging is None:
+        say(f"nothing is deployed on {name}")
+        return 0
+    if not confirm(f"Undeploy {models} model(s) from {name}? It will answer no more predictions. [y/N] "):
+        say("nothing was changed")
+        return 1
+    if schedules.pause(clients.schedules(), clients.place, config.name):
+        say("schedule paused: `make schedule` lets it go on")
+    if endpoint is not None:
+        job = endpoint.model_deployment_monitoring_job
+        if job and monitoring_jobs.pause(clients.jobs(), job):
+            say("monitoring paused: the next run lets it go on")
+        say(f"{on.empty(endpoints, endpoint)} model(s) undeployed; the endpoint keeps its id")
+    if staging is not None:
+        on.remove(endpoints, staging)
+        say("staging endpoint removed")
+    return 0
+
+
+def schedule(session: Session) -> int:
+    """Makes the schedule of the problem, or brings it up to date."""
+    when = session.environment.schedule
+    if when is None:
+        raise ServiceError(
+            "the environment has no schedule: add `schedule: {cron: 0 6 * * 1, time_zone: Europe/Berlin}`"
+        )
+    request = _request(session)
+    if request is None:
+        return NOT_STARTED
+    clients = session.clients
+    made, change = schedules.put(clients.schedules(), clients.place, when, order(request, job_id=""))
+    session.say(
+        f"schedule {change}: {made.cron}, at most one run at a time; next at {made.next_run_time:%Y-%m-%d %H:%M} UTC"
+    )
+    session.say(f"  {made.name}")
+    return 0
+
+
+def publish(session: Session, *, tag: str) -> int:
+    """Publishes the compiled pipeline, its images linked, under a tag."""
+    repository = session.environment.pipelines
+    if not repository:
+        raise ServiceError("the environment names no repository for compiled pipelines: add `pipelines: https://...`")
+    code = code_digest()
+    spec = linked(linked_images(session.environment, session.clients, code, build=True, say=session.say))
+    version = pipeline_repository.upload(session.clients, repository, spec, tags=(tag, f"code-{label(code)}"))
+    session.say(f"published {repository}/{version} as {tag}")
+    return 0
+
+
+def _request(session: Session) -> Request | None:
+    """A run ready to be submitted: examined, built, priced; None where doctor says that it would fail.
+
+    Raises:
+        PlumblineError: The images cannot be built, or the run would cost more than the environment allows.
+    """
+    loaded, environment, clients, say = session.loaded, session.environment, session.clients, session.say
+    findings = doctors.doctor(loaded, environment, clients, say, offline=False)
+    if any(finding.severity == "error" for finding in findings):
+        say("nothing was started")
+        return None
+    code = code_digest()
+    # Priced before the images are built, which costs money too.
+    check_cost(plans.plan(loaded, environment, clients, code, say), environment.max_run_cost)
+    images = linked_images(environment, clients, code, build=True, say=say)
+    return Request(loaded, environment, clients, code, images, linked(images))

@@ -1,0 +1,87 @@
+"""`make doctor`: whether a run would work, before it is paid for. Everything that is wrong is found at once."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from pipelines.code import code_digest
+from plumbline.adapters.clients import Clients
+from plumbline.adapters.identity import identity
+from plumbline.config import Loaded
+from plumbline.environment import Environment
+from plumbline.finding import Finding, Severity
+from plumbline.machines import serving_quota, training_quota
+from plumbline.preflight import preflight
+from plumbline.problem import ProblemConfig
+from plumbline.project import Identity, Refused
+
+Say = Callable[[str], None]
+_TAG_LENGTH = 40
+_WIDTH = 16
+
+
+def doctor(loaded: Loaded, environment: Environment, clients: Clients, say: Say, *, offline: bool) -> Sequence[Finding]:
+    """Every finding, said while it is found; a run would fail where one is an error (`plumbline.finding.failed`).
+
+    Args:
+        loaded: The problem.
+        environment: Where it is to run.
+        clients: Google's clients there.
+        say: Prints a line.
+        offline: Ask nobody.
+    """
+    started = time.monotonic()
+    who = identity(clients.environ)
+    findings = list(preflight(loaded.config, environment, who))
+    _print(findings, say)
+    if not offline and who.kind not in ("none", "unknown"):
+        asked = examine(loaded.config, environment, clients, who)
+        _print(asked, say)
+        findings += asked
+    say(f"\n{_summary(findings)} ({time.monotonic() - started:.1f} s{', offline' if offline else ''})")
+    return findings
+
+
+def examine(config: ProblemConfig, environment: Environment, clients: Clients, who: Identity) -> Sequence[Finding]:
+    """What there is to find by asking Google."""
+    from plumbline import diagnosis  # noqa: PLC0415 - the offline part does without
+    from plumbline.adapters import project  # noqa: PLC0415 - takes seconds: Google's clients
+
+    needed = quotas(config)
+    wanted = project.Wanted(
+        environment=environment,
+        tables=config.data.tables,
+        endpoint=config.serving.endpoint,
+        tag=code_digest()[:_TAG_LENGTH],
+        metrics=tuple(needed),
+        services=diagnosis.SERVICES,
+    )
+    found = project.gather(clients, who, wanted)
+    if isinstance(found, Refused):
+        return [diagnosis.unreachable(found, environment.project, who.member)]
+    return diagnosis.diagnose(config, environment, found, needed)
+
+
+def quotas(config: ProblemConfig) -> Mapping[str, int]:
+    """What a run needs of each quota, by metric."""
+    return {**training_quota(config.training.hardware), **serving_quota(config.serving)}
+
+
+def lines(findings: Sequence[Finding]) -> Iterator[str]:
+    """The findings as lines; one command that mends several stands once, below them."""
+    for index, finding in enumerate(findings):
+        yield f"{finding.severity:<8} {finding.check:<{_WIDTH}} {finding.message}"
+        following = findings[index + 1].mend if index + 1 < len(findings) else ""
+        if finding.mend and finding.mend != following:
+            yield f"{'':<8} {'':<{_WIDTH}} mend: {finding.mend}"
+
+
+def _print(findings: Sequence[Finding], say: Say) -> None:
+    for line in lines(findings):
+        say(line)
+
+
+def _summary(findings: Sequence[Finding]) -> str:
+    severities: Sequence[Severity] = ("error", "warning", "note")
+    counts = {severity: sum(finding.severity == severity for finding in findings) for severity in severities}
+    said = [f"{count} {severity}{'' if count == 1 else 's'}" for severity, count in counts.items() if count]
+    return ", ".join(said) or "nothing to mend"
