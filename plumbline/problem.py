@@ -174,6 +174,10 @@ class Training:
     network: Network = Field(default_factory=Network)
     class_weights: ClassWeights = Field(default_factory=ClassWeights)
     hardware: Hardware = Field(default_factory=Hardware)
+    mixed_precision: bool = False
+    """Computes in 16 bits what it can: float16 on a GPU, bfloat16 on a TPU. The exported model is float32."""
+    xla: bool = False
+    """Compiles the step with XLA. On a CPU that is about ten times slower; on a TPU it is always so."""
 
 
 Metric = Literal["auc_pr", "auc", "precision", "recall", "calibration", "example_count", "positives"]

@@ -11,6 +11,11 @@ from plumbline.weighting import Weights
 COMMAND = ("python", "-m", "trainer.task")
 ENVIRONMENT: Mapping[str, str] = {"TF_USE_LEGACY_KERAS": "1"}
 """Of the training container: without it, importing TensorFlow imports Keras 3, which takes seconds and is not used."""
+_V5E_ENVIRONMENT: Mapping[str, str] = {
+    "NEXT_PLUGGABLE_DEVICE_USE_C_API": "true",
+    "TF_PLUGGABLE_DEVICE_LIBRARY_PATH": "/lib/libtpu.so",
+}
+"""TensorFlow reaches a TPU v5e through PJRT only. Source: Vertex AI, "Training with TPU accelerators"."""
 
 
 @section
@@ -18,6 +23,13 @@ class History:
     """How a training went."""
 
     strategy: str
+    devices: str = ""
+    """What was found and used, such as `4 GPU`."""
+    replicas: int = 1
+    """How many computed each step together."""
+    precision: str = "float32"
+    """Or mixed_float16, mixed_bfloat16."""
+    xla: bool = False
     rows: int
     seconds: float
     """Of the whole job's work: reading, encoding, fitting, exporting."""
@@ -42,3 +54,8 @@ def arguments(name: str, data: Data, training: Training, *, dataset: str, histor
 def replicas(hardware: Hardware) -> Sequence[int]:
     """Replicas of each worker pool: the chief, and the workers where there are any."""
     return (1,) if hardware.replicas == 1 else (1, hardware.replicas - 1)
+
+
+def environment(hardware: Hardware) -> Mapping[str, str]:
+    """Variables that the training container needs because of what it runs on."""
+    return _V5E_ENVIRONMENT if hardware.machine_type.startswith("ct5lp-") else {}

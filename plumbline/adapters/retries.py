@@ -10,16 +10,15 @@ from dataclasses import dataclass
 from typing import TypeVar, cast
 
 import requests
-from google.api_core import exceptions, retry
+from google.api_core import exceptions
+from google.api_core.retry import Retry, if_exception_type
 from google.auth.exceptions import TransportError
 
 Client = TypeVar("Client")
 Made = TypeVar("Made")
 
 RETRIABLE = (exceptions.ServiceUnavailable, exceptions.TooManyRequests, requests.ConnectionError, TransportError)
-RETRY = retry.Retry(
-    predicate=retry.if_exception_type(*RETRIABLE), initial=0.5, multiplier=2.0, maximum=30.0, timeout=180.0
-)
+RETRY = Retry(predicate=if_exception_type(*RETRIABLE), initial=0.5, multiplier=2.0, maximum=30.0, timeout=180.0)
 """The quota of requests is by the minute: three of them are enough for it to be free again."""
 
 
@@ -27,7 +26,7 @@ RETRY = retry.Retry(
 class Patience:
     """How long a client waits, and how often it asks."""
 
-    retry: retry.Retry = RETRY
+    retry: Retry = RETRY
     quick_s: float = 600.0
     """For an operation that starts no machine."""
     upload_s: float = 1800.0
