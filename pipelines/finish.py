@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 from pipelines.follow import Say
 from plumbline.adapters.clients import Clients
 from plumbline.adapters.endpoints import predict
+from plumbline.adapters.operations import service_errors
 from plumbline.runs import Outcome, Run, outcome
 
 _PAGES: Mapping[str, tuple[str, str]] = {"report": ("report", "page"), "model card": ("card", "page")}
@@ -30,16 +32,18 @@ def finish(run: Run, clients: Clients, say: Say, *, folder: Path) -> Outcome:
                 say(f"    {line}")
     for title, (made_by, output) in _PAGES.items():
         if uri := run.uri(made_by, output):
-            say(f"  {title:<12} {_fetch(uri, clients, folder / f'{made_by}.html')}")
+            say(f"  {title:<12} {fetch(uri, clients, folder / f'{made_by}.html')}")
     if found.kind == "shipped":
         _ask(run, clients, say)
     return found
 
 
-def _fetch(uri: str, clients: Clients, path: Path) -> Path:
+def fetch(uri: str, clients: Clients, path: Path) -> Path:
+    """The path of a local copy of an object."""
     path.parent.mkdir(parents=True, exist_ok=True)
     bucket, _, name = uri.removeprefix("gs://").partition("/")
-    clients.storage().bucket(bucket).blob(name).download_to_filename(str(path))
+    with service_errors(f"reading {uri}"), closing(clients.storage()) as storage:
+        storage.bucket(bucket).blob(name).download_to_filename(str(path))
     return path
 
 

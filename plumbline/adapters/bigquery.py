@@ -195,10 +195,11 @@ def _source(client: bigquery.Client, table: str) -> bigquery.Table:
 
 
 def _table(client: bigquery.Client, table: str) -> bigquery.Table:
-    try:
-        return client.get_table(table)
-    except exceptions.NotFound as error:
-        raise DataError(f"there is no table {table}: load it, or correct data.tables and the dataset") from error
+    with service_errors(f"looking at {table}"):
+        try:
+            return client.get_table(table)
+        except exceptions.NotFound as error:
+            raise DataError(f"there is no table {table}: load it, or correct data.tables and the dataset") from error
 
 
 @contextmanager

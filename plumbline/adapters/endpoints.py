@@ -12,7 +12,7 @@ from google.protobuf import field_mask_pb2, json_format, struct_pb2
 
 from plumbline.adapters.operations import ended, finished, service_errors
 from plumbline.adapters.registry import encryption, parent
-from plumbline.adapters.retries import once, patience_of
+from plumbline.adapters.retries import RETRIABLE, once, patience_of
 from plumbline.deployment import Scaling
 from plumbline.environment import Place
 from plumbline.errors import ServiceError
@@ -22,13 +22,13 @@ STAGING = "-staging"
 """What the id of the endpoint ends in where a version is tried before it gets traffic."""
 _LOOK_S = 5.0
 _UNAVAILABLE = retry.Retry(
-    predicate=retry.if_exception_type(exceptions.ServiceUnavailable),
+    predicate=retry.if_exception_type(*RETRIABLE),
     initial=0.1,
     multiplier=1.5,
     maximum=5.0,
     timeout=60.0,
 )
-"""A replica that is just starting, or just going, answers 503: the one answer that is worth asking again for."""
+"""A replica that is just starting, or just going, answers 503; it takes seconds, so it is asked again sooner."""
 
 
 def ensure(endpoints: Endpoints, place: Place, endpoint_id: str) -> vertex.Endpoint:
@@ -39,7 +39,7 @@ def ensure(endpoints: Endpoints, place: Place, endpoint_id: str) -> vertex.Endpo
 
     def make() -> vertex.Endpoint:
         pending = endpoints.create_endpoint(parent=parent(place), endpoint=wanted, endpoint_id=endpoint_id, retry=None)
-        return finished(pending, timeout_s=patience_of(endpoints).quick_s)
+        return finished(endpoints, pending, timeout_s=patience_of(endpoints).quick_s)
 
     with service_errors(f"endpoint {endpoint_id}"):
         return once(endpoints, lambda: find(endpoints, name), make)
@@ -120,7 +120,7 @@ def settle(
         ServiceError: It could not be, or not in time.
     """
     if deployment.pending is not None:
-        finished(deployment.pending, timeout_s=timeout_s)
+        finished(endpoints, deployment.pending, timeout_s=timeout_s)
         return
     deadline = clock() + timeout_s
     while all(m.id != deployment.deployed_id for m in endpoints.get_endpoint(name=deployment.endpoint).deployed_models):
@@ -129,10 +129,10 @@ def settle(
         sleep(_LOOK_S)
 
 
-def abandon(deployment: Deployment) -> None:
+def abandon(endpoints: Endpoints, deployment: Deployment) -> None:
     """Returns once a deployment goes on no longer: it has ended, or was cancelled."""
     if deployment.pending is not None:
-        ended(deployment.pending)
+        ended(endpoints, deployment.pending)
 
 
 def rescale(endpoints: Endpoints, endpoint: vertex.Endpoint, deployed_id: str, wanted: Scaling) -> None:
@@ -152,7 +152,7 @@ def rescale(endpoints: Endpoints, endpoint: vertex.Endpoint, deployed_id: str, w
     )
     with service_errors(f"rescaling {endpoint.display_name}"):
         pending = endpoints.mutate_deployed_model(endpoint=endpoint.name, deployed_model=model, update_mask=mask)
-        finished(pending, timeout_s=patience_of(endpoints).quick_s)
+        finished(endpoints, pending, timeout_s=patience_of(endpoints).quick_s)
 
 
 def scaling_of(model: vertex.DeployedModel) -> Scaling:
@@ -210,7 +210,11 @@ def remove(endpoints: Endpoints, endpoint: vertex.Endpoint) -> None:
         return True if find(endpoints, endpoint.name) is None else None
 
     def delete() -> bool:
-        finished(endpoints.delete_endpoint(name=endpoint.name, retry=None), timeout_s=patience_of(endpoints).quick_s)
+        finished(
+            endpoints,
+            endpoints.delete_endpoint(name=endpoint.name, retry=None),
+            timeout_s=patience_of(endpoints).quick_s,
+        )
         return True
 
     with service_errors(f"removing {endpoint.display_name}"):
@@ -225,7 +229,7 @@ def _undeploy(endpoints: Endpoints, endpoint: vertex.Endpoint, deployed_id: str)
         return None if any(model.id == deployed_id for model in there) else True
 
     def undeploy() -> bool:
-        finished(endpoints.undeploy_model(request, retry=None), timeout_s=patience_of(endpoints).quick_s)
+        finished(endpoints, endpoints.undeploy_model(request, retry=None), timeout_s=patience_of(endpoints).quick_s)
         return True
 
     with service_errors(f"undeploying {deployed_id} from {endpoint.display_name}"):

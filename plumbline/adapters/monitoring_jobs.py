@@ -47,7 +47,7 @@ def watch(
         job.name = endpoint.model_deployment_monitoring_job
         mask = field_mask_pb2.FieldMask(paths=_CHANGEABLE)
         pending = jobs.update_model_deployment_monitoring_job(model_deployment_monitoring_job=job, update_mask=mask)
-        finished(pending, timeout_s=patience_of(jobs).quick_s)
+        finished(jobs, pending, timeout_s=patience_of(jobs).quick_s)
         if jobs.get_model_deployment_monitoring_job(name=job.name).state == vertex.JobState.JOB_STATE_PAUSED:
             jobs.resume_model_deployment_monitoring_job(name=job.name)
         return job.name

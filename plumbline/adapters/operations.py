@@ -6,36 +6,46 @@ from typing import TypeVar
 
 from google.api_core import exceptions, operation
 from google.api_core.future import polling
+from google.longrunning import operations_pb2
 
-from plumbline.adapters.retries import RETRY
+from plumbline.adapters.retries import patience_of
 from plumbline.errors import ServiceError
 
 Response = TypeVar("Response")
 
 POLLING = polling.DEFAULT_POLLING.with_delay(initial=0.05, multiplier=1.3, maximum=10.0)
 """Quick at first, since an emulator is done in milliseconds; 10 s later, since a deployment takes minutes."""
-_CANCEL_S = 120.0
 
 
-def finished(pending: operation.Operation, *, timeout_s: float) -> Response:  # type: ignore[type-var] # the API has no type for it
+def finished(client: object, pending: operation.Operation, *, timeout_s: float) -> Response:  # type: ignore[type-var] # the API has no type for it
     """The response of an operation once it is done. One that is not done in time is cancelled.
 
+    Args:
+        client: The one that started it.
+        pending: The operation.
+        timeout_s: How long to wait.
+
     Raises:
-        ServiceError: The operation failed, or is not done after `timeout_s` seconds.
+        ServiceError: The operation failed, or is not done in time.
     """
     name = pending.operation.name
     with service_errors(f"operation {name}"):
         try:
-            return pending.result(timeout=timeout_s, retry=RETRY, polling=POLLING)
+            return pending.result(timeout=timeout_s, retry=patience_of(client).retry, polling=POLLING)
         except (exceptions.RetryError, TimeoutError) as error:
-            raise ServiceError(f"operation {name}: not done after {timeout_s:g} s; {ended(pending)}") from error
+            raise ServiceError(f"operation {name}: not done after {timeout_s:g} s; {ended(client, pending)}") from error
 
 
-def ended(pending: operation.Operation) -> str:
-    """Cancels an operation that still runs and waits for its end, since nothing can be cleaned up before; in words."""
+def ended(client: object, pending: operation.Operation) -> str:
+    """Cancels an operation that still runs and waits for its end, since nothing can be cleaned up before; in words.
+
+    By the client, since the operation's own `cancel` fails over REST (google-api-core 2.x wants a body in the route).
+    """
+    if pending.done():
+        return "it has ended"
     try:
-        if pending.cancel():
-            pending.exception(timeout=_CANCEL_S)
+        client.cancel_operation(operations_pb2.CancelOperationRequest(name=pending.operation.name))  # type: ignore[attr-defined] # every client has it
+        pending.exception(timeout=patience_of(client).quick_s)
     except (exceptions.GoogleAPICallError, exceptions.RetryError, TimeoutError) as error:
         return f"it could not be cancelled ({error}): `make janitor` shows what it has left"
     return "it was cancelled"

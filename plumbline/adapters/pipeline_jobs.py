@@ -41,7 +41,7 @@ def submit(pipelines: vertex.PipelineServiceClient, place: Place, order: Order) 
         ServiceError: Vertex AI refuses it.
     """
     # The id is ours alone: where it is taken, the answer to an earlier try was lost.
-    with service_errors(f"submitting {order.job_id}"), suppress(exceptions.AlreadyExists):
+    with service_errors(f"submitting {order.job_id}"), suppress(exceptions.Conflict):
         job = pipeline_job(place, order)
         pipelines.create_pipeline_job(parent=parent(place), pipeline_job=job, pipeline_job_id=order.job_id)
     return f"{parent(place)}/pipelineJobs/{order.job_id}"

@@ -1,5 +1,6 @@
 """The Vertex AI Model Registry: one parent model a problem, one version a shipped or refused candidate."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from google.api_core import exceptions
@@ -84,10 +85,9 @@ def promote(models: vertex.ModelServiceClient, version: str) -> None:
 
 
 def _find(models: vertex.ModelServiceClient, name: str) -> vertex.Model | None:
-    try:
+    with service_errors(f"looking at {name}"), suppress(exceptions.NotFound):
         return models.get_model(name=name)
-    except exceptions.NotFound:
-        return None
+    return None
 
 
 def _same_content(models: vertex.ModelServiceClient, model: str, candidate: Candidate) -> Version | None:
@@ -106,7 +106,7 @@ def _upload(models: vertex.ModelServiceClient, place: Place, model: vertex.Model
     placed = {"parent_model": f"{parent(place)}/models/{name}"} if exists else {"model_id": name}
     request = vertex.UploadModelRequest(parent=parent(place), model=model, **placed)
     pending = models.upload_model(request, retry=None)
-    response: vertex.UploadModelResponse = finished(pending, timeout_s=patience_of(models).upload_s)
+    response: vertex.UploadModelResponse = finished(models, pending, timeout_s=patience_of(models).upload_s)
     return Version(response.model, response.model_version_id, model.artifact_uri)
 
 

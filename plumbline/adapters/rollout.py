@@ -47,8 +47,10 @@ def roll_out(clients: Clients, serving: Serving, version: str, probe: Probe) -> 
     elif on.scaling_of(running) != wanted:
         on.rescale(endpoints, endpoint, running.id, wanted)
     difference = _ask(clients, endpoint.name, probe)
-    promote(clients.models(), version)
-    on.retire(endpoints, endpoint)
+    try:
+        promote(clients.models(), version)
+    finally:  # the version before has no traffic any more, whatever its aliases are
+        on.retire(endpoints, endpoint)
     return Deployed(endpoint.name, running.id, difference)
 
 
@@ -72,7 +74,7 @@ def _beside_the_traffic(
     except BaseException:  # also an interrupt: nothing half done is left running
         for deployment in begun:
             # What is still being deployed cannot be undeployed.
-            on.abandon(deployment)
+            on.abandon(endpoints, deployment)
         on.retire(endpoints, endpoint)
         raise
     finally:
