@@ -116,9 +116,11 @@ imports: $(READY) ## Check which folder imports which
 	.venv/bin/lint-imports --no-cache
 
 .PHONY: generate
-generate: $(READY) ## Write what is generated: golden pipeline, JSON schemas, the emulator's page
+generate: $(READY) ## Write what is generated: golden pipeline, JSON schemas, permissions, pages of docs
 	@$(RUN) compile --output tests/golden/training.yaml
 	@$(RUN) schemas
+	@$(RUN) permissions
+	@.venv/bin/python -m tests.contract.reliability docs/reliability.md
 	@.venv/bin/python -m emulator.page docs/emulator.md
 
 .PHONY: bench

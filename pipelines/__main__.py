@@ -6,6 +6,7 @@ gate.
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from pipelines.session import Session, connect
 from plumbline.config import json_schema, load_environment, load_problem
 from plumbline.environment import Environment
 from plumbline.errors import ConfigError, PlumblineError
+from plumbline.permissions import roles, table
 from plumbline.problem import ProblemConfig
 
 _SCHEMAS = {"problem": ProblemConfig, "environment": Environment}
@@ -193,6 +195,17 @@ _PLACED = {
 """The commands that work in an environment."""
 
 
+def _permissions(_: argparse.Namespace) -> int:
+    """The permissions that the code needs, where Terraform and the docs read them."""
+    written = ROOT / "terraform" / "permissions.json"
+    written.write_text(json.dumps(roles(), indent=2) + "\n", encoding="utf-8")
+    page = ROOT / "docs" / "infrastructure.md"
+    marked = re.compile(r"(<!-- permissions -->\n).*(<!-- /permissions -->)", re.DOTALL)
+    text = page.read_text(encoding="utf-8")
+    page.write_text(marked.sub(lambda found: f"{found[1]}\n{table()}\n{found[2]}", text), encoding="utf-8")
+    return 0
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m pipelines", description="Plumbline's command line")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -218,6 +231,7 @@ def _options() -> argparse.Namespace:
     compiling.add_argument("--quiet", action="store_true")
     compiling.set_defaults(command=_compile)
     commands.add_parser("schemas", help=_schemas.__doc__).set_defaults(command=_schemas)
+    commands.add_parser("permissions", help=_permissions.__doc__).set_defaults(command=_permissions)
     return parser.parse_args()
 
 

@@ -43,7 +43,7 @@ def fetch(uri: str, clients: Clients, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     bucket, _, name = uri.removeprefix("gs://").partition("/")
     with service_errors(f"reading {uri}"), closing(clients.storage()) as storage:
-        storage.bucket(bucket).blob(name).download_to_filename(str(path))
+        path.write_bytes(storage.bucket(bucket).blob(name).download_as_bytes())
     return path
 
 

@@ -1,8 +1,10 @@
 """Every cell of the fault matrix: a step with a fault in one of its calls, what it leaves, and the run after it."""
 
+import gc
 import json
 import time
 import uuid
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -312,7 +314,13 @@ def _write_page(world: World) -> None:
 def _read_page(world: World) -> None:
     from pipelines.finish import fetch  # noqa: PLC0415 - imports the command line
 
-    fetch(f"gs://models/{world.name}/page.html", world.clients, world.emulator.state / f"{world.name}.html")
+    with warnings.catch_warnings():
+        # Google's client leaves the connection of an answer that it asks for again to the collector.
+        warnings.simplefilter("ignore", ResourceWarning)
+        try:
+            fetch(f"gs://models/{world.name}/page.html", world.clients, world.emulator.state / f"{world.name}.html")
+        finally:
+            gc.collect()
 
 
 STEPS: Mapping[str, Step] = {

@@ -1,0 +1,281 @@
+"""Every permission that a run or a command needs, traced to the step and the call that needs it.
+
+There is one list: `make doctor` tests it, `terraform/permissions.json` is written from it and becomes the custom roles,
+and docs/infrastructure.md prints it.
+
+Source of the names, and of which call needs which: Google's pages "Vertex AI IAM permissions" (operations, with what
+the long-running operation that they start needs), "BigQuery IAM roles and permissions", the DDL reference (CREATE OR
+REPLACE TABLE), "IAM permissions for Cloud Storage", "Configure your project for Vertex AI Pipelines" (what the runtime
+account needs) and the IAM reference of each small API. What they do not say is marked `inferred` below: that a method
+needs the permission named after its resource and what it does. None of it has been tried on Google Cloud.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Who: TypeAlias = Literal["pipeline", "submitter"]
+"""The pipeline's service account; or whoever types `make run-pipeline`, which can be the account of Cloud Build."""
+On: TypeAlias = Literal["project", "bucket", "dataset", "table", "service_account", "repository"]
+"""Where a permission can be tested. `table`: a source table. `service_account`: the pipeline's. `repository`: that of
+the images, but for the step `publish`, which writes to that of the compiled pipelines."""
+Row: TypeAlias = tuple[str, On, str]
+"""Call, where, permission."""
+RUN = "run"
+"""The step of what no step does: Vertex AI Pipelines itself, as the account of the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One permission, and why."""
+
+    who: Who
+    on: On
+    permission: str
+    step: str
+    """A step of the graph, `run`, or a command."""
+    call: str
+    """A method of an API, such as ModelService.UploadModel or tables.get; otherwise one of DONE_BY_GOOGLE."""
+
+
+PIPELINES, FUSE, LOG, PULL, PUSH, SOURCE = (
+    "Vertex AI Pipelines",
+    "Cloud Storage FUSE",
+    "Cloud Logging",
+    "image pull",
+    "image push",
+    "source of a build",
+)
+DONE_BY_GOOGLE: Mapping[str, str] = {
+    PIPELINES: "the runtime checks the root folder of a run and makes the project's metadata store",
+    FUSE: "steps and training see the bucket as files: listed, and replaced by deleting what was there",
+    LOG: "what a container prints becomes log lines in the name of its account",
+    PULL: "a step's image is pulled in the name of the run's account",
+    PUSH: "docker, in a step of a build, moves the tag to what it has built",
+    SOURCE: "Cloud Build reads the source from the bucket in the name of the build's account",
+}
+"""Calls that no client of ours makes, and who makes them."""
+
+_PIPELINE: Mapping[str, Sequence[Row]] = {
+    RUN: (
+        (PIPELINES, "project", "aiplatform.metadataStores.get"),
+        (PIPELINES, "project", "aiplatform.metadataStores.create"),
+        (PIPELINES, "bucket", "storage.buckets.get"),
+        (PIPELINES, "bucket", "storage.objects.create"),
+        (PIPELINES, "bucket", "storage.objects.get"),
+        (FUSE, "bucket", "storage.objects.list"),  # inferred
+        (FUSE, "bucket", "storage.objects.delete"),  # inferred
+        (LOG, "project", "logging.logEntries.create"),
+        (PULL, "repository", "artifactregistry.repositories.downloadArtifacts"),
+    ),
+    "snapshot": (
+        ("tables.get", "table", "bigquery.tables.get"),
+        ("ModelService.GetModel", "project", "aiplatform.models.get"),
+    ),
+    "ingest": (
+        ("tables.get", "table", "bigquery.tables.get"),
+        ("jobs.insert", "project", "bigquery.jobs.create"),
+        ("jobs.insert", "table", "bigquery.tables.getData"),
+        ("jobs.insert", "dataset", "bigquery.tables.create"),
+        # For OR REPLACE, on the tables that the run makes; the dataset hands them down to all of its tables.
+        ("jobs.insert", "table", "bigquery.tables.update"),
+        ("jobs.insert", "table", "bigquery.tables.updateData"),
+        ("BigQueryRead.CreateReadSession", "project", "bigquery.readsessions.create"),
+        ("BigQueryRead.ReadRows", "project", "bigquery.readsessions.getData"),
+    ),
+    "train": (
+        ("JobService.ListCustomJobs", "project", "aiplatform.customJobs.list"),
+        ("JobService.CreateCustomJob", "project", "aiplatform.customJobs.create"),
+        # The job runs as the account that makes it, which must be allowed to act even as itself.
+        ("JobService.CreateCustomJob", "service_account", "iam.serviceAccounts.actAs"),
+        ("JobService.GetCustomJob", "project", "aiplatform.customJobs.get"),
+        ("JobService.CancelCustomJob", "project", "aiplatform.customJobs.cancel"),
+    ),
+    "register": (
+        ("ModelService.GetModel", "project", "aiplatform.models.get"),
+        ("ModelService.ListModelVersions", "project", "aiplatform.models.list"),  # inferred
+        ("ModelService.UploadModel", "project", "aiplatform.models.upload"),
+        ("ModelService.MergeVersionAliases", "project", "aiplatform.models.update"),  # inferred
+    ),
+    "deploy": (
+        ("EndpointService.GetEndpoint", "project", "aiplatform.endpoints.get"),
+        ("EndpointService.CreateEndpoint", "project", "aiplatform.endpoints.create"),
+        ("EndpointService.DeployModel", "project", "aiplatform.endpoints.deploy"),
+        ("EndpointService.MutateDeployedModel", "project", "aiplatform.endpoints.update"),  # inferred
+        ("EndpointService.UpdateEndpoint", "project", "aiplatform.endpoints.update"),
+        ("EndpointService.UndeployModel", "project", "aiplatform.endpoints.undeploy"),
+        ("EndpointService.DeleteEndpoint", "project", "aiplatform.endpoints.delete"),
+        ("PredictionService.Predict", "project", "aiplatform.endpoints.predict"),
+        ("ModelService.MergeVersionAliases", "project", "aiplatform.models.update"),  # inferred
+    ),
+    "monitor": (
+        ("EndpointService.GetEndpoint", "project", "aiplatform.endpoints.get"),
+        (
+            "JobService.CreateModelDeploymentMonitoringJob",
+            "project",
+            "aiplatform.modelDeploymentMonitoringJobs.create",
+        ),
+        (
+            "JobService.UpdateModelDeploymentMonitoringJob",
+            "project",
+            "aiplatform.modelDeploymentMonitoringJobs.update",
+        ),
+        # Also for the operation that the update starts.
+        ("JobService.GetModelDeploymentMonitoringJob", "project", "aiplatform.modelDeploymentMonitoringJobs.get"),
+        (
+            "JobService.ResumeModelDeploymentMonitoringJob",
+            "project",
+            "aiplatform.modelDeploymentMonitoringJobs.resume",
+        ),
+    ),
+    "report": (("PipelineService.GetPipelineJob", "project", "aiplatform.pipelineJobs.get"),),
+}
+
+_SUBMITTER: Mapping[str, Sequence[Row]] = {
+    "doctor": (
+        ("Projects.GetProject", "project", "resourcemanager.projects.get"),
+        ("ServiceUsage.BatchGetServices", "project", "serviceusage.services.get"),
+        ("CloudQuotas.ListQuotaInfos", "project", "cloudquotas.quotas.get"),
+        ("buckets.get", "bucket", "storage.buckets.get"),
+        ("datasets.get", "dataset", "bigquery.datasets.get"),
+        ("EndpointService.GetEndpoint", "project", "aiplatform.endpoints.get"),
+        ("ArtifactRegistry.GetTag", "repository", "artifactregistry.tags.get"),
+        ("IAM.GetServiceAccount", "service_account", "iam.serviceAccounts.get"),
+        # What the pipeline may do is asked as the pipeline.
+        ("IAMCredentials.GenerateAccessToken", "service_account", "iam.serviceAccounts.getAccessToken"),
+    ),
+    "images": (
+        ("ArtifactRegistry.GetTag", "repository", "artifactregistry.tags.get"),
+        ("objects.insert", "bucket", "storage.objects.create"),
+        ("CloudBuild.ListBuilds", "project", "cloudbuild.builds.list"),
+        ("CloudBuild.CreateBuild", "project", "cloudbuild.builds.create"),
+        ("CloudBuild.GetBuild", "project", "cloudbuild.builds.get"),
+        (SOURCE, "bucket", "storage.objects.get"),
+        (LOG, "project", "logging.logEntries.create"),
+        (PUSH, "repository", "artifactregistry.repositories.downloadArtifacts"),
+        (PUSH, "repository", "artifactregistry.repositories.uploadArtifacts"),
+        (PUSH, "repository", "artifactregistry.tags.create"),
+        (PUSH, "repository", "artifactregistry.tags.update"),
+    ),
+    "plan": (
+        ("tables.get", "table", "bigquery.tables.get"),
+        ("jobs.insert", "project", "bigquery.jobs.create"),
+        ("jobs.insert", "table", "bigquery.tables.getData"),
+        # A dry run makes nothing, but needs what the statement needs: CREATE OR REPLACE TABLE, as in ingest.
+        ("jobs.insert", "dataset", "bigquery.tables.create"),
+        ("jobs.insert", "table", "bigquery.tables.update"),
+        ("jobs.insert", "table", "bigquery.tables.updateData"),
+        ("ModelService.GetModel", "project", "aiplatform.models.get"),
+        ("ModelService.ListModelVersions", "project", "aiplatform.models.list"),  # inferred
+        ("EndpointService.GetEndpoint", "project", "aiplatform.endpoints.get"),
+        ("PipelineService.ListPipelineJobs", "project", "aiplatform.pipelineJobs.list"),
+        ("PipelineService.GetPipelineJob", "project", "aiplatform.pipelineJobs.get"),
+        ("ScheduleService.ListSchedules", "project", "aiplatform.schedules.list"),
+    ),
+    "submit": (
+        ("tables.get", "table", "bigquery.tables.get"),
+        # A run that is under way with the same code and config is followed instead.
+        ("PipelineService.ListPipelineJobs", "project", "aiplatform.pipelineJobs.list"),
+        ("PipelineService.CreatePipelineJob", "project", "aiplatform.pipelineJobs.create"),
+        ("PipelineService.CreatePipelineJob", "service_account", "iam.serviceAccounts.actAs"),
+        ("PipelineService.GetPipelineJob", "project", "aiplatform.pipelineJobs.get"),
+        # At the end of a run its pages are fetched, and one prediction.
+        ("objects.get", "bucket", "storage.objects.get"),
+        ("PredictionService.Predict", "project", "aiplatform.endpoints.predict"),
+    ),
+    "cancel": (
+        ("PipelineService.ListPipelineJobs", "project", "aiplatform.pipelineJobs.list"),
+        ("PipelineService.CancelPipelineJob", "project", "aiplatform.pipelineJobs.cancel"),
+    ),
+    "clean-cloud": (
+        ("ScheduleService.ListSchedules", "project", "aiplatform.schedules.list"),
+        ("ScheduleService.PauseSchedule", "project", "aiplatform.schedules.update"),  # inferred
+        ("JobService.GetModelDeploymentMonitoringJob", "project", "aiplatform.modelDeploymentMonitoringJobs.get"),
+        (
+            "JobService.PauseModelDeploymentMonitoringJob",
+            "project",
+            "aiplatform.modelDeploymentMonitoringJobs.pause",
+        ),
+        ("EndpointService.GetEndpoint", "project", "aiplatform.endpoints.get"),
+        ("EndpointService.UpdateEndpoint", "project", "aiplatform.endpoints.update"),
+        ("EndpointService.UndeployModel", "project", "aiplatform.endpoints.undeploy"),
+        ("EndpointService.DeleteEndpoint", "project", "aiplatform.endpoints.delete"),
+    ),
+    "schedule": (
+        ("ScheduleService.ListSchedules", "project", "aiplatform.schedules.list"),
+        ("ScheduleService.CreateSchedule", "project", "aiplatform.schedules.create"),
+        ("ScheduleService.CreateSchedule", "service_account", "iam.serviceAccounts.actAs"),
+        ("ScheduleService.UpdateSchedule", "project", "aiplatform.schedules.update"),
+    ),
+    "janitor": (
+        ("EndpointService.ListEndpoints", "project", "aiplatform.endpoints.list"),
+        ("PipelineService.ListPipelineJobs", "project", "aiplatform.pipelineJobs.list"),
+        ("JobService.ListCustomJobs", "project", "aiplatform.customJobs.list"),
+        ("ModelService.ListModels", "project", "aiplatform.models.list"),
+        (
+            "JobService.ListModelDeploymentMonitoringJobs",
+            "project",
+            "aiplatform.modelDeploymentMonitoringJobs.list",
+        ),
+        ("ScheduleService.ListSchedules", "project", "aiplatform.schedules.list"),
+        ("ModelService.ListModelVersions", "project", "aiplatform.models.list"),  # inferred
+        ("PipelineService.GetPipelineJob", "project", "aiplatform.pipelineJobs.get"),
+        ("tables.list", "dataset", "bigquery.tables.list"),
+        ("tables.get", "table", "bigquery.tables.get"),
+        ("objects.list", "bucket", "storage.objects.list"),
+    ),
+    "publish": (
+        ("RegistryClient.upload_pipeline", "repository", "artifactregistry.repositories.uploadArtifacts"),
+        ("RegistryClient.upload_pipeline", "repository", "artifactregistry.tags.create"),  # inferred
+        ("RegistryClient.upload_pipeline", "repository", "artifactregistry.tags.update"),  # inferred
+    ),
+}
+
+
+def _traced(who: Who, steps: Mapping[str, Sequence[Row]]) -> tuple[Need, ...]:
+    return tuple(Need(who, on, permission, step, call) for step, rows in steps.items() for call, on, permission in rows)
+
+
+NEEDS: tuple[Need, ...] = (*_traced("pipeline", _PIPELINE), *_traced("submitter", _SUBMITTER))
+"""All of them; a permission is there once for each call that needs it."""
+
+
+def needs(who: Who, on: On) -> tuple[Need, ...]:
+    """What an account needs in a place, in the order in which a run comes to it."""
+    return tuple(need for need in NEEDS if need.who == who and need.on == on)
+
+
+def permissions(found: Iterable[Need]) -> tuple[str, ...]:
+    """The permissions of some needs, each once, sorted."""
+    return tuple(sorted({need.permission for need in found}))
+
+
+def roles() -> Mapping[str, Sequence[str]]:
+    """The permissions of each custom role, by its name: the account, and what the role is granted on.
+
+    A table's permissions are granted on its dataset. The two repositories have a role each.
+    """
+    places = sorted({(need.who, _granted_on(need)) for need in NEEDS})
+    return {
+        f"{who}_{place}": permissions(need for need in NEEDS if (need.who, _granted_on(need)) == (who, place))
+        for who, place in places
+    }
+
+
+def _granted_on(need: Need) -> str:
+    match need.on:
+        case "table":
+            return "dataset"
+        case "repository":
+            return "pipelines" if need.step == "publish" else "images"
+        case place:
+            return place
+
+
+def table() -> str:
+    """The list as a table in Markdown: a line for each permission of an account in a place, with all that needs it."""
+    lines: dict[tuple[str, str, str], list[str]] = {}
+    for need in NEEDS:
+        lines.setdefault((need.who, need.on, need.permission), []).append(f"{need.step}: {need.call}")
+    rows = (f"| {who} | {on} | `{permission}` | {'; '.join(why)} |" for (who, on, permission), why in lines.items())
+    return "\n".join(("| account | on | permission | step: call |", "|---|---|---|---|", *rows)) + "\n"

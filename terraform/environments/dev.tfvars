@@ -1,0 +1,3 @@
+environment    = "dev"
+builds         = ["pull-request", "main"]
+monthly_budget = 300

@@ -1,0 +1,3 @@
+environment    = "prod"
+builds         = ["tag"]
+monthly_budget = 1000
