@@ -177,7 +177,7 @@ class Training:
     mixed_precision: bool = False
     """Computes in 16 bits what it can: float16 on a GPU, bfloat16 on a TPU. The exported model is float32."""
     xla: bool = False
-    """Compiles the step with XLA. On a CPU that is about ten times slower; on a TPU it is always so."""
+    """Compiles the step with XLA: for one GPU. On a CPU it is slower, with several replicas it is left off."""
 
 
 Metric = Literal["auc_pr", "auc", "precision", "recall", "calibration", "example_count", "positives"]

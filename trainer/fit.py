@@ -12,8 +12,9 @@ import tf_keras
 from plumbline.problem import Training
 from plumbline.weighting import Weights
 from trainer.input import Rows, Share, evaluation_batches, training_batches
-from trainer.model import build
+from trainer.model import build, in_float32
 from trainer.progress import Progress
+from trainer.setup import PLAIN, Compute
 from trainer.strategy import is_chief
 
 WATCHED = "val_auc_pr"
@@ -78,15 +79,20 @@ def fit(
         verbose=2,
     )
     seconds = time.monotonic() - start
-    # A network of its own, outside the strategy: to read the weights of a distributed one can need all workers.
-    alone = tf_keras.models.clone_model(network)
+    # To read the weights of a distributed network can need all workers.
+    alone = in_float32(network)
     alone.set_weights(progress.best)
     examples = (progress.epochs - first) * plan.steps * plan.batch * strategy.num_replicas_in_sync
     return Fitted(alone, progress.history, max(0, examples) / seconds)
 
 
 def compiled(
-    training: Training, weights: Weights, sizes: tuple[int, tuple[int, ...]], *, positives: float
+    training: Training,
+    weights: Weights,
+    sizes: tuple[int, tuple[int, ...]],
+    *,
+    positives: float,
+    compute: Compute = PLAIN,
 ) -> tf_keras.Model:
     """A new network, ready to fit; call it within the strategy's scope.
 
@@ -95,13 +101,17 @@ def compiled(
         weights: Of the classes.
         sizes: Numbers a row, and codes of each categorical feature.
         positives: Share of the positive class.
+        compute: How it computes. In float16 small gradients would be 0, so the loss is scaled up and they down again.
     """
     heavy = positives * weights.positive
     prior = heavy / (heavy + (1 - positives) * weights.negative)
-    network = build(sizes[0], sizes[1], training.network, prior=prior)
+    network = build(sizes[0], sizes[1], training.network, prior=prior, policy=compute.policy)
     metric = tf_keras.metrics.AUC(num_thresholds=_THRESHOLDS, curve="PR", name="auc_pr")
-    optimiser = tf_keras.optimizers.Adam(training.learning_rate)
-    network.compile(optimiser, tf_keras.losses.BinaryCrossentropy(), metrics=[metric])
+    # Left to itself, Adam compiles its update with XLA as soon as there is a GPU.
+    optimiser = tf_keras.optimizers.Adam(training.learning_rate, jit_compile=compute.jit)
+    if compute.policy == "mixed_float16":
+        optimiser = tf_keras.mixed_precision.LossScaleOptimizer(optimiser)
+    network.compile(optimiser, tf_keras.losses.BinaryCrossentropy(), metrics=[metric], jit_compile=compute.jit)
     return network
 
 

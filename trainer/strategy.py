@@ -20,12 +20,33 @@ class Devices:
     """Of the cluster, 1 where there is none."""
 
 
-def find_devices(environ: Mapping[str, str]) -> Devices:
-    """The devices of this process. `TF_CONFIG` describes the cluster; Vertex AI sets it for more than one replica."""
+_TPU_VARIABLES = ("TPU_NODE_NAME", "TPU_CONFIG", "TPU_NAME", "TF_PLUGGABLE_DEVICE_LIBRARY_PATH")
+"""Vertex AI sets the first two on a TPU VM, other services the third, our job for a TPU v5e the last.
+
+Source: Vertex AI, "Training with TPU accelerators", Environment variables.
+"""
+
+
+def find_devices(environ: Mapping[str, str], *, tpu: bool = False) -> Devices:
+    """The devices of this process. `TF_CONFIG` describes the cluster; Vertex AI sets it for more than one replica.
+
+    Args:
+        environ: The variables of the process.
+        tpu: Look for a TPU in any case, also where no variable tells of one.
+    """
     cluster = json.loads(environ.get("TF_CONFIG") or "{}").get("cluster", {})
     workers = sum(len(cluster.get(role, ())) for role in ("chief", "worker"))
-    tpus = len(tf.config.list_logical_devices("TPU")) if environ.get("TPU_NAME") else 0
+    tpus = _tpu_cores() if tpu or any(environ.get(name) for name in _TPU_VARIABLES) else 0
     return Devices(gpus=len(tf.config.list_physical_devices("GPU")), tpus=tpus, workers=max(1, workers))
+
+
+def _tpu_cores() -> int:
+    """How many cores of this VM's TPU TensorFlow can use. It shows none before the TPU system is initialised."""
+    try:
+        tf.distribute.cluster_resolver.TPUClusterResolver.connect(tpu="local")
+    except tf.errors.OpError:
+        return 0
+    return len(tf.config.list_logical_devices("TPU"))
 
 
 def choose(hardware: Hardware, devices: Devices) -> str:
@@ -40,8 +61,11 @@ def choose(hardware: Hardware, devices: Devices) -> str:
             f"the config asks for {hardware.accelerator_count} x {hardware.accelerator_type}, TensorFlow finds "
             f"{devices.gpus} GPU: check the driver and that the image has TensorFlow for GPU"
         )
-    if hardware.accelerator_type.startswith("TPU") and not devices.tpus:
-        raise ModelError(f"the config asks for {hardware.accelerator_type}, TensorFlow finds no TPU")
+    if hardware.is_tpu and not devices.tpus:
+        raise ModelError(
+            f"the config asks for {hardware.accelerator_type or hardware.machine_type}, TensorFlow finds no TPU: the "
+            "image needs a TPU build of TensorFlow and libtpu, see docs/hardware.md"
+        )
     if hardware.replicas > devices.workers:
         raise ModelError(
             f"the config asks for {hardware.replicas} replicas, TF_CONFIG names {devices.workers}: each would train "
@@ -59,15 +83,14 @@ def choose(hardware: Hardware, devices: Devices) -> str:
 
 
 def make(name: str) -> tf.distribute.Strategy:
-    """The strategy of that name. A multi-worker strategy waits for the other workers."""
+    """The strategy of that name. A multi-worker one waits for the other workers; for a TPU, find_devices came first."""
     match name:
         case "multi_worker":
             return tf.distribute.MultiWorkerMirroredStrategy()
         case "mirrored":
             return tf.distribute.MirroredStrategy()
         case "tpu":
-            resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect(tpu="local")
-            return tf.distribute.TPUStrategy(resolver)
+            return tf.distribute.TPUStrategy(tf.distribute.cluster_resolver.TPUClusterResolver(tpu="local"))
         case _:
             return tf.distribute.get_strategy()
 

@@ -21,7 +21,7 @@ import tf_keras
 
 from plumbline.dataset import read_split
 from plumbline.errors import ModelError
-from plumbline.features import from_table
+from plumbline.features import Arrays, from_table
 from plumbline.ingestion import is_positive
 from plumbline.mount import local_path
 from plumbline.problem import Training
@@ -31,8 +31,9 @@ from plumbline.training import History
 from plumbline.weighting import Weights, class_weights
 from trainer.encoder import Encoder, measure, tensors
 from trainer.fit import Fitted, Folders, Splits, compiled, fit
-from trainer.input import rows
+from trainer.input import Rows, rows
 from trainer.model import export
+from trainer.setup import Setup, set_up, warnings
 from trainer.strategy import choose, find_devices, is_chief, make, wait_for_all
 
 log = logging.getLogger("trainer")
@@ -85,20 +86,24 @@ def _place(variable: str, environ: Mapping[str, str], mount: Path) -> Path:
 def run(task: Task, environ: Mapping[str, str]) -> None:
     """Trains and leaves model, signature and history; only the chief of a cluster writes them."""
     start = time.monotonic()
-    name = choose(task.training.hardware, find_devices(environ))
+    devices = find_devices(environ, tpu=task.training.hardware.is_tpu)
+    name = choose(task.training.hardware, devices)
     strategy = make(name)
-    log.info("strategy: %s, %d replicas in sync", name, strategy.num_replicas_in_sync)
+    setup = set_up(task.training, devices, strategy=name, replicas=strategy.num_replicas_in_sync)
+    log.info("%s", setup)
+    for warning in warnings(task.training, setup):
+        log.warning("%s", warning)
     tf_keras.utils.set_random_seed(task.training.seed)
     encoder, splits, weights = prepare(task)
     share = float(tf.reduce_mean(splits.train.labels))
     with strategy.scope():
         sizes = (int(splits.train.numbers.shape[1]), encoder.cardinalities)
-        network = compiled(task.training, weights, sizes, positives=share)
+        network = compiled(task.training, weights, sizes, positives=share, compute=setup.compute)
     fitted = fit(splits, task.training, network=network, strategy=strategy, folders=task.folders)
     if is_chief(strategy):
         save(task, encoder, fitted)
         task.history.parent.mkdir(parents=True, exist_ok=True)
-        history = describe(fitted, weights, strategy=name, rows=splits.train.count, seconds=time.monotonic() - start)
+        history = describe(fitted, weights, setup, rows=splits.train.count, seconds=time.monotonic() - start)
         task.history.write_text(to_json(history), encoding="utf-8")
     wait_for_all(strategy)
 
@@ -112,10 +117,18 @@ def prepare(task: Task) -> tuple[Encoder, Splits, Weights]:
     log.info("rows: %d, positive: %d, weights: %s", labels.size, positives, weights)
     encoder = Encoder(features, measure(arrays, features))
     weighted = np.where(labels > 0, weights.positive, weights.negative).astype(np.float32)
-    train = rows(encoder(tensors(arrays)), labels, weighted)
+    train = _encoded(encoder, arrays, labels, weighted)
     arrays, labels = _load(task, "validation")
-    validation = rows(encoder(tensors(arrays)), labels, np.ones_like(labels))
+    validation = _encoded(encoder, arrays, labels, np.ones_like(labels))
     return encoder, Splits(train, validation), weights
+
+
+def _encoded(
+    encoder: Encoder, arrays: Arrays, labels: npt.NDArray[np.float32], weights: npt.NDArray[np.float32]
+) -> Rows:
+    # The tables stay in the host's memory: only batches travel to an accelerator.
+    with tf.device("CPU:0"):
+        return rows(encoder(tensors(arrays)), labels, weights)
 
 
 def save(task: Task, encoder: Encoder, fitted: Fitted) -> None:
@@ -125,11 +138,15 @@ def save(task: Task, encoder: Encoder, fitted: Fitted) -> None:
     write_signature(task.model, task.signature)
 
 
-def describe(fitted: Fitted, weights: Weights, *, strategy: str, rows: int, seconds: float) -> History:
+def describe(fitted: Fitted, weights: Weights, setup: Setup, *, rows: int, seconds: float) -> History:
     """The history of a training."""
     epochs = {name: tuple(values) for name, values in fitted.history.items()}
     return History(
-        strategy=strategy,
+        strategy=setup.strategy,
+        devices=setup.found,
+        replicas=setup.replicas,
+        precision=setup.compute.policy,
+        xla=setup.is_compiled,
         rows=rows,
         seconds=seconds,
         examples_per_second=fitted.examples_per_second,

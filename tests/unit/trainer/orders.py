@@ -32,7 +32,7 @@ _START = dt.datetime(2020, 1, 1)  # noqa: DTZ001 - a wall clock
 _NULLS = 0.05
 
 
-def training(*, epochs: int = 6, replicas: int = 1) -> Training:
+def training(*, epochs: int = 6, replicas: int = 1, mixed_precision: bool = False, xla: bool = False) -> Training:
     """A tiny network's settings."""
     return Training(
         epochs=epochs,
@@ -41,6 +41,8 @@ def training(*, epochs: int = 6, replicas: int = 1) -> Training:
         patience=100,
         network=Network(hidden=(16,), dropout=0.1, embedding=4),
         hardware=Hardware(replicas=replicas),
+        mixed_precision=mixed_precision,
+        xla=xla,
     )
 
 

@@ -66,7 +66,9 @@ def test_two_processes_train_together(mount: Path) -> None:
     losses = []
     for role in _ROLES:
         log = (mount / f"{role}.log").read_text(encoding="utf-8")
-        assert "strategy: multi_worker, 2 replicas in sync" in log
+        assert (
+            "found CPU alone on each of 2 workers; strategy multi_worker, 2 replicas in sync, float32, XLA off" in log
+        )
         losses.append([line.split("loss: ")[1].split()[0] for line in log.splitlines() if " - val_loss: " in line])
     assert losses[0] == losses[1]
     assert len(losses[0]) == EPOCHS
@@ -79,7 +81,8 @@ def test_the_chief_alone_writes(mount: Path) -> None:
     assert [path.name for path in (job / "checkpoints").iterdir()] == ["progress.npz"]
     assert sorted(path.name for path in (job / "logs").iterdir()) == ["train", "validation"]
     history = from_json(History, (job / "history.json").read_text(encoding="utf-8"))
-    assert (history.strategy, len(history.epochs["loss"])) == ("multi_worker", EPOCHS)
+    assert (history.strategy, history.replicas, len(history.epochs["loss"])) == ("multi_worker", 2, EPOCHS)
+    assert history.devices == "CPU alone on each of 2 workers"
 
 
 def test_the_model_loads_and_scores(mount: Path) -> None:

@@ -12,6 +12,7 @@ from trainer.strategy import Devices, choose, find_devices, is_chief, make, wait
 
 GPU = Hardware(accelerator_type="NVIDIA_TESLA_T4", accelerator_count=2)
 TPU = Hardware(accelerator_type="TPU_V3", accelerator_count=8)
+V5E = Hardware(machine_type="ct5lp-hightpu-4t", tpu_topology="2x2")
 CLUSTER = {"chief": ["a:1"], "worker": ["b:1", "c:1"], "ps": ["d:1"]}
 
 
@@ -22,6 +23,8 @@ CLUSTER = {"chief": ["a:1"], "worker": ["b:1", "c:1"], "ps": ["d:1"]}
         (Hardware(), Devices(gpus=1, tpus=0, workers=1), "one_device"),
         (GPU, Devices(gpus=2, tpus=0, workers=1), "mirrored"),
         (TPU, Devices(gpus=0, tpus=8, workers=1), "tpu"),
+        (V5E, Devices(gpus=0, tpus=4, workers=1), "tpu"),
+        (Hardware(), Devices(gpus=4, tpus=0, workers=1), "mirrored"),
         (Hardware(replicas=3), Devices(gpus=0, tpus=0, workers=3), "multi_worker"),
         (Hardware(replicas=3, strategy="multi_worker"), Devices(gpus=4, tpus=0, workers=3), "multi_worker"),
         (Hardware(strategy="mirrored"), Devices(gpus=0, tpus=0, workers=1), "mirrored"),
@@ -37,10 +40,11 @@ def test_the_hardware_decides(hardware: Hardware, devices: Devices, wanted: str)
     [
         (GPU, Devices(gpus=0, tpus=0, workers=1), "asks for 2 x NVIDIA_TESLA_T4, TensorFlow finds 0 GPU: check"),
         (GPU, Devices(gpus=1, tpus=0, workers=1), "TensorFlow finds 1 GPU"),
-        (TPU, Devices(gpus=0, tpus=0, workers=1), "asks for TPU_V3, TensorFlow finds no TPU"),
+        (TPU, Devices(gpus=0, tpus=0, workers=1), "asks for TPU_V3, TensorFlow finds no TPU: the image needs"),
+        (V5E, Devices(gpus=0, tpus=0, workers=1), "asks for ct5lp-hightpu-4t, TensorFlow finds no TPU"),
         (Hardware(replicas=2), Devices(gpus=0, tpus=0, workers=1), "asks for 2 replicas, TF_CONFIG names 1"),
         (
-            Hardware(replicas=2, strategy="mirrored"),
+            Hardware(strategy="mirrored"),
             Devices(gpus=1, tpus=0, workers=2),
             "2 replicas need the strategy multi_worker, got mirrored",
         ),
@@ -64,6 +68,21 @@ def test_what_is_not_there_is_named(hardware: Hardware, devices: Devices, wanted
 def test_workers_are_counted_from_the_cluster(environ: dict[str, str], workers: int) -> None:
     """The chief and the workers train; nobody else does."""
     assert find_devices(environ).workers == workers
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"TPU_NODE_NAME": "my-first-tpu-node"},
+        {"TPU_CONFIG": '{"project": "tenant-project-xyz"}'},
+        {"TPU_NAME": "local"},
+        {"TF_PLUGGABLE_DEVICE_LIBRARY_PATH": "/lib/libtpu.so"},
+    ],
+)
+def test_a_tpu_that_is_told_of_and_not_there_is_none(environ: dict[str, str]) -> None:
+    """TensorFlow without support of TPUs finds none, and goes on to say so, whoever told of one."""
+    assert find_devices(environ) == Devices(gpus=0, tpus=0, workers=1)
+    assert find_devices({}, tpu=True) == Devices(gpus=0, tpus=0, workers=1)
 
 
 class Placed:

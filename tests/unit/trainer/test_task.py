@@ -114,6 +114,7 @@ def test_the_history_tells_how_it_went(task: Task) -> None:
     positives = int(orders.returned(pq.read_table(task.dataset / "train.parquet")).sum())
     rows = orders.ROWS["train"]
     assert (history.strategy, history.rows) == ("one_device", rows)
+    assert (history.devices, history.replicas, history.precision, history.xla) == ("CPU alone", 1, "float32", False)
     assert history.weights.positive == pytest.approx(rows / 2 / positives)
     assert history.weights.negative == pytest.approx(rows / 2 / (rows - positives))
     assert set(history.epochs) == {"loss", "auc_pr", "val_loss", "val_auc_pr"}

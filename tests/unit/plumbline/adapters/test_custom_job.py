@@ -11,6 +11,7 @@ import pytest
 from google.cloud import aiplatform_v1 as vertex
 from google.protobuf import json_format
 
+from emulator.aiplatform.custom_jobs import resource
 from plumbline.adapters.custom_jobs import Job, custom_job
 from plumbline.environment import Place
 from plumbline.hardware import PRESETS, Hardware
@@ -92,6 +93,12 @@ def test_google_s_types_read_the_golden_file(path: Path) -> None:
     """No field is misspelt, and no file is left of a case that is gone."""
     json_format.Parse(path.read_text(encoding="utf-8"), vertex.CustomJob.pb()())
     assert path.stem in CASES
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.json")), ids=lambda path: path.stem)
+def test_the_emulator_takes_the_golden_file(path: Path) -> None:
+    """Its table of machines is another copy of Google's pages: two that agree."""
+    resource.check(json_format.Parse(path.read_text(encoding="utf-8"), vertex.CustomJob.pb()()))
 
 
 def test_several_replicas_are_a_chief_and_workers() -> None:
