@@ -143,5 +143,5 @@ $(STATE)/uv/bin/uv:
 	@$(STATE)/uv/bin/pip install --quiet --disable-pip-version-check uv==0.13.9
 
 $(READY): pyproject.toml uv.lock | $(UV)
-	@$(UV) sync --frozen --all-extras --quiet
+	@$(UV) sync --frozen --all-extras --no-extra trainer-gpu --quiet
 	@touch $@

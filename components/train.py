@@ -20,6 +20,7 @@ def train(
 
     from plumbline.adapters.clients import Clients
     from plumbline.adapters.custom_jobs import Job, run
+    from plumbline.candidate import label, run_of
     from plumbline.environment import Place
     from plumbline.problem import Data, Training
     from plumbline.section import from_json
@@ -27,6 +28,7 @@ def train(
 
     clients, settings = Clients(from_json(Place, place), os.environ), from_json(Training, training)
     given = arguments(name, from_json(Data, data), settings, dataset=dataset.uri, history=history.uri)
-    job = Job(f"{name}-train", trainer_image, COMMAND, given, ENVIRONMENT, output=model.uri.rpartition("/")[0])
+    output, labels = model.uri.rpartition("/")[0], {"problem": label(name), "run": run_of(model.uri)}
+    job = Job(f"{name}-train", trainer_image, COMMAND, given, ENVIRONMENT, output, labels)
     model.metadata["job"] = run(clients.jobs(), clients.place, job, settings.hardware)
     model.metadata["framework"] = "TensorFlow"

@@ -47,6 +47,11 @@ def candidate(model: Path, uri: str, *, dataset: Path, container: Container, lab
     )
 
 
+def run_of(uri: str) -> str:
+    """The id of the run that has made an artifact: Vertex AI lays it at ROOT/.../RUN/TASK/ARTIFACT."""
+    return label(uri.rstrip("/").split("/")[-3])
+
+
 def label(value: str) -> str:
     """A text as a label's value: lower case letters, digits, `-` and `_`, at most 63."""
     return re.sub(r"[^a-z0-9_-]", "-", value.lower())[:_LABEL_LENGTH]

@@ -13,6 +13,7 @@ from google.protobuf import field_mask_pb2, json_format, struct_pb2
 from plumbline.adapters.operations import ended, finished, service_errors
 from plumbline.adapters.registry import encryption, parent
 from plumbline.adapters.retries import RETRIABLE, once, patience_of
+from plumbline.candidate import label
 from plumbline.deployment import Scaling
 from plumbline.environment import Place
 from plumbline.errors import ServiceError
@@ -31,10 +32,10 @@ _UNAVAILABLE = retry.Retry(
 """A replica that is just starting, or just going, answers 503; it takes seconds, so it is asked again sooner."""
 
 
-def ensure(endpoints: Endpoints, place: Place, endpoint_id: str) -> vertex.Endpoint:
-    """The endpoint of this id, made when there is none."""
+def ensure(endpoints: Endpoints, place: Place, endpoint_id: str, *, problem: str) -> vertex.Endpoint:
+    """The endpoint of this id, made when there is none, with a label that names its problem."""
     name = f"{parent(place)}/endpoints/{endpoint_id}"
-    labels = {**place.labels, "problem": endpoint_id.removesuffix(STAGING)}
+    labels = {**place.labels, "problem": label(problem)}
     wanted = vertex.Endpoint(display_name=endpoint_id, labels=labels, encryption_spec=encryption(place))
 
     def make() -> vertex.Endpoint:

@@ -37,7 +37,7 @@ def roll_out(clients: Clients, serving: Serving, version: str, probe: Probe) -> 
         ServiceError: Vertex AI refuses or fails, or gives other machines than were asked for.
     """
     endpoints, wanted = clients.endpoints(), scaling(serving)
-    endpoint = on.ensure(endpoints, clients.place, serving.endpoint)
+    endpoint = on.ensure(endpoints, clients.place, serving.endpoint, problem=_problem(version))
     # What an interrupted run left without traffic would be paid for; the version that serves has traffic.
     on.retire(endpoints, endpoint)
     running = on.deployed(endpoints, endpoint, version)
@@ -59,7 +59,7 @@ def _beside_the_traffic(
 ) -> vertex.DeployedModel:
     """The version deployed without traffic, after it has answered the probe on the staging endpoint."""
     endpoints, wanted = clients.endpoints(), scaling(serving)
-    staging = on.ensure(endpoints, clients.place, f"{serving.endpoint}{on.STAGING}")
+    staging = on.ensure(endpoints, clients.place, f"{serving.endpoint}{on.STAGING}", problem=_problem(version))
     one = Scaling(wanted.machine_type, wanted.accelerator_type, wanted.accelerator_count, 1, 1, wanted.targets)
     begun: list[on.Deployment] = []
     try:
@@ -80,6 +80,11 @@ def _beside_the_traffic(
     finally:
         on.remove(endpoints, staging)
     return new
+
+
+def _problem(version: str) -> str:
+    """The model's id, which is the name of its problem."""
+    return version.rpartition("/")[2].partition("@")[0]
 
 
 def _ask(clients: Clients, endpoint: str, probe: Probe) -> float:

@@ -216,7 +216,64 @@ def test_jobs_are_listed_by_state_and_name(vertex: Vertex) -> None:
 
 
 QUICK = python("pass")
-T4 = v1.AcceleratorType.NVIDIA_TESLA_T4
+T4, L4, V3 = (v1.AcceleratorType[name] for name in ("NVIDIA_TESLA_T4", "NVIDIA_L4", "TPU_V3"))
+WITH_T4 = v1.MachineSpec(machine_type="n1-standard-4", accelerator_type=T4, accelerator_count=1)
+WITH_L4 = v1.MachineSpec(machine_type="g2-standard-4", accelerator_type=L4, accelerator_count=1)
+L4_TWICE = v1.MachineSpec(machine_type="g2-standard-24", accelerator_type=L4, accelerator_count=2)
+V3_POD = v1.MachineSpec(machine_type="cloud-tpu", accelerator_type=V3, accelerator_count=32)
+V5E = v1.MachineSpec(machine_type="ct5lp-hightpu-8t", tpu_topology="2x4")
+V5E_POD = v1.MachineSpec(machine_type="ct5lp-hightpu-4t", tpu_topology="2x4")
+
+
+def disk(kind: str, size_gb: int) -> v1.WorkerPoolSpec:
+    """A worker pool with a boot disk of its own."""
+    spec = v1.DiskSpec(boot_disk_type=kind, boot_disk_size_gb=size_gb)
+    return v1.WorkerPoolSpec(machine_spec=MACHINE, replica_count=1, container_spec=QUICK, disk_spec=spec)
+
+
+def test_a_job_shows_what_it_got(vertex: Vertex) -> None:
+    """The boot disk that it did not name, and no restarts where it wants no retries."""
+    scheduling = {"strategy": "SPOT", "disable_retries": True, "restart_job_on_worker_restart": True}
+    made = vertex.jobs.create_custom_job(parent=PARENT, custom_job=job(pool(QUICK), scheduling=scheduling))
+    shown, boot = made.job_spec.scheduling, made.job_spec.worker_pool_specs[0].disk_spec
+    assert (shown.strategy, shown.disable_retries) == (v1.Scheduling.Strategy.SPOT, True)
+    assert not shown.restart_job_on_worker_restart
+    assert (boot.boot_disk_type, boot.boot_disk_size_gb) == ("pd-ssd", 100)
+    assert end(vertex, made.name).state == STATE.JOB_STATE_SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    ("machine", "scheduling"),
+    [
+        (WITH_L4, {"strategy": "FLEX_START", "max_wait_duration": {"seconds": 3600}}),
+        (V5E, {"strategy": "SPOT"}),
+        (V3_POD, {"strategy": "STANDARD"}),
+    ],
+)
+def test_these_strategies_are_for_these_machines(
+    vertex: Vertex, machine: v1.MachineSpec, scheduling: dict[str, object]
+) -> None:
+    """Flex Start for newer GPUs, spot for TPUs of one machine; what was asked for is kept."""
+    made = vertex.jobs.create_custom_job(
+        parent=PARENT, custom_job=job(pool(QUICK, machine=machine), scheduling=scheduling)
+    )
+    assert made.job_spec.scheduling == v1.Scheduling(scheduling)
+    assert made.job_spec.worker_pool_specs[0].machine_spec == machine
+    assert end(vertex, made.name).state == STATE.JOB_STATE_SUCCEEDED
+
+
+@pytest.mark.parametrize(("scheduling", "attempts"), [({}, 7), ({"disable_retries": True}, 1)])
+def test_spot_machines_that_are_taken_away_are_a_stockout(
+    vertex: Vertex, tmp_path: Path, scheduling: dict[str, object], attempts: int
+) -> None:
+    """After six restarts, or at once where the job wants no retries."""
+    told = tmp_path / "attempts"
+    code = f"import os\nopen({str(told)!r}, 'a').write('x')\nos.kill(os.getpid(), 9)"
+    wanted = job(pool(python(code)), scheduling={"strategy": "SPOT", **scheduling})
+    ended = end(vertex, submit(vertex, wanted))
+    assert ended.state == STATE.JOB_STATE_FAILED
+    assert ended.error.message.startswith("STOCKOUT: spot machines were taken away")
+    assert told.read_text() == "x" * attempts
 
 
 @pytest.mark.parametrize(
@@ -251,7 +308,31 @@ T4 = v1.AcceleratorType.NVIDIA_TESLA_T4
         ),
         (job(pool(QUICK), base_output_directory={"output_uri_prefix": "/run"}), INVALID, "must be a gs:// URI"),
         (job(pool(QUICK), tensorboard="projects/1/x"), UNIMPLEMENTED, "job_spec.tensorboard"),
-        (job(pool(QUICK), scheduling={"strategy": "SPOT"}), UNIMPLEMENTED, "job_spec.scheduling.strategy"),
+        (job(pool(QUICK), scheduling={"strategy": "LOW_COST"}), UNIMPLEMENTED, "the deprecated strategy LOW_COST"),
+        (job(pool(QUICK), scheduling={"timeout": {"seconds": -1}}), INVALID, "timeout must not be negative, got -1 s"),
+        (job(pool(QUICK, machine=V3_POD), scheduling={"strategy": "SPOT"}), INVALID, "SPOT is not for TPU pods"),
+        (job(pool(QUICK, machine=V5E_POD), scheduling={"strategy": "SPOT"}), INVALID, "SPOT is not for TPU pods"),
+        (job(pool(QUICK, machine=WITH_T4), scheduling={"strategy": "FLEX_START"}), INVALID, "got NVIDIA_TESLA_T4"),
+        (job(pool(QUICK), scheduling={"strategy": "FLEX_START"}), INVALID, "got n1-standard-4"),
+        (
+            job(pool(QUICK, machine=WITH_L4), pool(QUICK, machine=L4_TWICE), scheduling={"strategy": "FLEX_START"}),
+            INVALID,
+            "the same machine in all worker pools",
+        ),
+        (
+            job(pool(QUICK, machine=WITH_L4), scheduling={"strategy": "FLEX_START", "timeout": {"seconds": 604_801}}),
+            INVALID,
+            "a timeout of at most 604800 s, got 604801 s",
+        ),
+        (job(pool(QUICK, machine=V5E), pool(QUICK)), INVALID, "exactly one worker pool with one replica"),
+        (
+            job(pool(QUICK, machine=v1.MachineSpec(machine_type="ct5lp-hightpu-4t"))),
+            INVALID,
+            "worker_pool_specs[0].machine_spec.tpu_topology is required for ct5lp-hightpu-4t",
+        ),
+        (job(disk("pd-fast", 100)), INVALID, "boot_disk_type must be one of"),
+        (job(disk("pd-ssd", 99)), INVALID, "boot_disk_size_gb must be 100 to 64000, got 99"),
+        (job(disk("pd-ssd", 64_001)), INVALID, "boot_disk_size_gb must be 100 to 64000, got 64001"),
         (job(pool(QUICK), enable_web_access=True), UNIMPLEMENTED, "job_spec.enable_web_access"),
         (
             job(v1.WorkerPoolSpec(machine_spec=MACHINE, replica_count=1, python_package_spec={"python_module": "x"})),

@@ -17,7 +17,7 @@ from plumbline.adapters.clients import Clients
 from plumbline.adapters.pipeline_jobs import Order
 from plumbline.environment import Place
 from plumbline.errors import ServiceError
-from plumbline.runs import Run
+from plumbline.runs import ENDED, Run
 from tests.contract.conftest import LOCATION, PROJECT, Emulator, start_emulator, stop_emulator
 from tests.contract.vertex import fresh
 
@@ -92,7 +92,7 @@ def submit(emulator: Emulator, spec: Mapping[str, Any], **parameters: object) ->
 def ended(emulator: Emulator, name: str) -> Run:
     """The job once it has ended."""
     pipelines, deadline = clients(emulator).pipelines(), time.monotonic() + _WAIT_S
-    while (run := jobs.look(pipelines, name)).state not in jobs.ENDED:
+    while (run := jobs.look(pipelines, name)).state not in ENDED:
         assert time.monotonic() < deadline, run
         time.sleep(0.05)
     return run

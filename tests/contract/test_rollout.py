@@ -96,7 +96,7 @@ def test_a_first_version_serves(shop: Shop) -> None:
     assert shop.aliases(version) == {"candidate", "champion", "default"}
     found = on.deployed(
         shop.clients.endpoints(),
-        on.ensure(shop.clients.endpoints(), shop.clients.place, shop.serving.endpoint),
+        on.ensure(shop.clients.endpoints(), shop.clients.place, shop.serving.endpoint, problem=shop.name),
         version,
     )
     assert on.scaling_of(found) == scaling(shop.serving)
@@ -180,7 +180,7 @@ def test_what_an_interrupted_run_left_is_cleared(shop: Shop) -> None:
     roll_out(shop.clients, shop.serving, first, PROBE)
     endpoints, second = shop.clients.endpoints(), shop.register(content="d")
     for endpoint_id in (shop.serving.endpoint, f"{shop.serving.endpoint}-staging"):
-        left = on.ensure(endpoints, shop.clients.place, endpoint_id)
+        left = on.ensure(endpoints, shop.clients.place, endpoint_id, problem=shop.name)
         on.settle(endpoints, on.start(endpoints, left, second, scaling(shop.serving)), timeout_s=30)
     roll_out(shop.clients, shop.serving, second, PROBE)
     assert shop.served() == {"2": 100}

@@ -1,0 +1,223 @@
+"""Images: which of them Artifact Registry has, and Cloud Build to build the others."""
+
+import hashlib
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TypeVar
+
+from google.api_core import exceptions
+from google.cloud import artifactregistry_v1 as registry
+from google.cloud import storage
+from google.cloud.devtools import cloudbuild_v1 as cloudbuild
+from google.protobuf import duration_pb2
+
+from plumbline.adapters.clients import Clients
+from plumbline.adapters.operations import service_errors
+from plumbline.adapters.retries import PATIENCE, once, retrying
+from plumbline.environment import Place
+from plumbline.errors import ServiceError
+
+BUILDER = "gcr.io/cloud-builders/docker@sha256:3d00b6c1a9b862621c30fc74d4f2abfc62bcbdee631ed3febd31e7edbdf6252c"
+"""Docker's command line as Google ships it for Cloud Build; the digest is from public repositories that pin it."""
+_REPOSITORY = re.compile(
+    r"^(?P<location>[a-z0-9-]+)-docker\.pkg\.dev/(?P<project>[^/]+)/(?P<repository>[^/]+)/(?P<package>.+)$"
+)
+_STATUS = cloudbuild.Build.Status
+_UNDER_WAY = frozenset({_STATUS.PENDING, _STATUS.QUEUED, _STATUS.WORKING})
+_BUILD_S, _QUEUE_S, _MARGIN_S = 4200, 1800, 600
+_PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0)
+_LONGEST_PAUSE_S = 5.0
+_RECENT = 50
+ServiceClient = TypeVar("ServiceClient")
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image, there or to be built."""
+
+    target: str
+    """Of containers/Dockerfile."""
+    repository: str
+    """In Artifact Registry, without tag."""
+    tag: str
+
+    @property
+    def name(self) -> str:
+        """Repository and tag."""
+        return f"{self.repository}:{self.tag}"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A build of one or more images."""
+
+    images: Sequence[Image]
+    source: str
+    """Object in the place's bucket: a tar.gz of what the Dockerfile copies."""
+    script: str
+    """containers/build.sh: builds and pushes one image."""
+    trainer_extra: str
+    """Of pyproject.toml: what the trainer's packages are."""
+    account: str
+    """E-mail address of what the build runs as; empty: the project's default account."""
+
+
+def registry_client(clients: Clients) -> registry.ArtifactRegistryClient:
+    """Artifact Registry."""
+    return _client(clients, registry.ArtifactRegistryClient)
+
+
+def build_client(clients: Clients) -> cloudbuild.CloudBuildClient:
+    """Cloud Build."""
+    return _client(clients, cloudbuild.CloudBuildClient)
+
+
+def digests(client: registry.ArtifactRegistryClient, images: Mapping[str, Image]) -> Mapping[str, str]:
+    """Those of the images that are there, as repository@sha256:..., by the names that they are given with.
+
+    Raises:
+        ServiceError: Artifact Registry refuses, or a repository is not in it.
+    """
+    found = {}
+    for name, image in images.items():
+        with service_errors(f"looking for {image.name}"):
+            try:
+                tag = client.get_tag(name=_tag_name(image))
+            except exceptions.NotFound:
+                continue
+        found[name] = f"{image.repository}@{tag.version.rpartition('/')[2]}"
+    return found
+
+
+def upload(client: storage.Client, place: Place, archive: bytes) -> str:
+    """The object in the place's bucket that holds an archive: named by its content, so written once.
+
+    Raises:
+        ServiceError: Cloud Storage refuses.
+    """
+    name = f"source/{hashlib.sha256(archive).hexdigest()}.tgz"
+    # What is there already is the same, byte for byte: then the upload is refused.
+    with service_errors(f"uploading the source to gs://{place.bucket}/{name}"), suppress(exceptions.PreconditionFailed):
+        client.bucket(place.bucket).blob(name).upload_from_string(
+            archive, content_type="application/gzip", if_generation_match=0
+        )
+    return name
+
+
+def build(
+    client: cloudbuild.CloudBuildClient,
+    place: Place,
+    order: Order,
+    *,
+    say: Say,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Builds and pushes images, and returns once they are there.
+
+    A build of the same images that is under way already, left by an interrupted command, is waited for instead.
+
+    Raises:
+        ServiceError: Cloud Build refuses the build, or it does not succeed; the message has the link to its log.
+    """
+    parent = f"projects/{place.project}/locations/{place.location}"
+    wanted = build_of(place, order)
+    with service_errors("starting the build"):
+        made = once(
+            client,
+            lambda: _under_way(client, parent, wanted.tags),
+            lambda: client.create_build(request={"parent": parent, "build": wanted}, retry=None).metadata.build,
+        )
+    say(f"building {', '.join(image.target for image in order.images)}: {made.log_url}")
+    ended = _wait(client, made.name, say, sleep)
+    if ended.status != _STATUS.SUCCESS:
+        why = ended.failure_info.detail or ended.status_detail or ended.status.name.lower()
+        raise ServiceError(f"the images were not built: {why}; its log: {ended.log_url}")
+
+
+def build_of(place: Place, order: Order) -> cloudbuild.Build:
+    """The build: one step an image, side by side, each of which builds and pushes."""
+    names = sorted(image.name for image in order.images)
+    return cloudbuild.Build(
+        source=cloudbuild.Source(storage_source=cloudbuild.StorageSource(bucket=place.bucket, object_=order.source)),
+        steps=[_step(image, order) for image in order.images],
+        timeout=_seconds(_BUILD_S),
+        queue_ttl=_seconds(_QUEUE_S),
+        # The second tag tells which images these are: the same ones are not built twice at a time.
+        tags=["plumbline", hashlib.sha256("\n".join(names).encode()).hexdigest()[:40]],
+        service_account=f"projects/{place.project}/serviceAccounts/{order.account}" if order.account else "",
+        # An account of one's own comes with a choice of where the log goes.
+        options=cloudbuild.BuildOptions(
+            logging=cloudbuild.BuildOptions.LoggingMode.CLOUD_LOGGING_ONLY,
+            machine_type=cloudbuild.BuildOptions.MachineType.E2_HIGHCPU_8,
+        ),
+    )
+
+
+def _step(image: Image, order: Order) -> cloudbuild.BuildStep:
+    values = {"TARGET": image.target, "IMAGE": image.name, "TRAINER_EXTRA": order.trainer_extra}
+    return cloudbuild.BuildStep(
+        id=image.target,
+        name=BUILDER,
+        wait_for=["-"],
+        script=order.script,
+        env=[f"{name}={value}" for name, value in values.items()],
+    )
+
+
+def _under_way(client: cloudbuild.CloudBuildClient, parent: str, tags: Sequence[str]) -> cloudbuild.Build | None:
+    """A build with the same tags that has not ended, among the most recent ones."""
+    page = next(client.list_builds(request={"parent": parent, "page_size": _RECENT}).pages)
+    return next((found for found in page.builds if found.status in _UNDER_WAY and set(tags) <= set(found.tags)), None)
+
+
+def _wait(client: cloudbuild.CloudBuildClient, name: str, say: Say, sleep: Callable[[float], None]) -> cloudbuild.Build:
+    """The build once it has ended; says what becomes of its steps."""
+    said: Mapping[str, cloudbuild.Build.Status] = {}
+    waited, pauses = 0.0, iter(_PAUSES_S)
+    while True:
+        with service_errors(f"reading {name}"):
+            found = client.get_build(request={"name": name})
+        now = {step.id: step.status for step in found.steps if step.status not in {0, _STATUS.QUEUED}}
+        for step, status in now.items():
+            if said.get(step) != status:
+                say(f"  {step}: {status.name.lower()}")
+        said = now
+        if found.status not in _UNDER_WAY:
+            return found
+        if waited > _BUILD_S + _QUEUE_S + _MARGIN_S:
+            raise ServiceError(f"the build has not ended after {waited:.0f} s; its log: {found.log_url}")
+        pause = next(pauses, _LONGEST_PAUSE_S)
+        sleep(pause)
+        waited += pause
+
+
+def _tag_name(image: Image) -> str:
+    found = _REPOSITORY.match(image.repository)
+    if found is None:
+        raise ServiceError(
+            f"an image must be in Artifact Registry, REGION-docker.pkg.dev/PROJECT/REPOSITORY/NAME, "
+            f"got {image.repository}"
+        )
+    # A slash in the name of an image is no separator of the resource's name. Source: Artifact Registry, package.proto.
+    package = found["package"].replace("/", "%2F")
+    parent = f"projects/{found['project']}/locations/{found['location']}/repositories/{found['repository']}"
+    return f"{parent}/packages/{package}/tags/{image.tag}"
+
+
+def _seconds(count: int) -> duration_pb2.Duration:
+    return duration_pb2.Duration(seconds=count)
+
+
+def _client(clients: Clients, kind: Callable[..., ServiceClient]) -> ServiceClient:
+    """Google's own endpoint is the client's default; the emulator answers where Vertex AI does, by REST."""
+    host = clients.environ.get("AIPLATFORM_EMULATOR_HOST")
+    if not host:
+        return retrying(kind(), clients.patience or PATIENCE)
+    from google.auth.credentials import AnonymousCredentials  # noqa: PLC0415 - only the emulator takes them
+
+    client = kind(credentials=AnonymousCredentials(), client_options={"api_endpoint": host}, transport="rest")
+    return retrying(client, clients.patience or PATIENCE)
