@@ -83,7 +83,7 @@ def start_bigquery(supervisor: Supervisor, state: State, *, project: str, port: 
     }
     command = Command(
         argv=(sys.executable, "-m", "emulator.bigquery_server"),
-        env={f"BQEMU_{name}": value for name, value in settings.items()},
+        env={"EMULATOR_STATE": str(state.root), **{f"BQEMU_{name}": value for name, value in settings.items()}},
         cwd=state.bigquery,
         log=state.logs / "bigquery.log",
     )

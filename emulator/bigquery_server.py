@@ -1,15 +1,29 @@
-"""The BigQuery emulator's own process: `python -m emulator.bigquery_server`, set up by its BQEMU_ variables."""
+"""The BigQuery emulator's own process: `python -m emulator.bigquery_server`, set up by its BQEMU_ variables.
+
+EMULATOR_STATE is the state folder, which holds the faults and permissions that stand before the REST API. The Storage
+Read API, which is gRPC, has none.
+"""
+
+import os
+from pathlib import Path
+
+from emulator.bigquery_gate import Gate
+from emulator.faults import Faults
+from emulator.faulty import BIGQUERY_REASONS, Faulty
 
 
 def main() -> None:
     """Serves until a signal ends it."""
     import duckdb_extensions  # noqa: PLC0415 - nothing but this process loads DuckDB
+    from bqemulator import server  # noqa: PLC0415 - as above
     from bqemulator.config import Settings  # noqa: PLC0415 - as above
-    from bqemulator.server import run_forever  # noqa: PLC0415 - as above
 
     # Installed from the wheel into DuckDB's own folder, where the server's INSTALL finds it without a network.
     duckdb_extensions.import_extension("spatial")
-    run_forever(Settings())
+    state, create_app = Path(os.environ["EMULATOR_STATE"]), server.create_app
+    # The server has no other place to put something before its application.
+    server.create_app = lambda context: Faulty(Gate(create_app(context), state), Faults(state), BIGQUERY_REASONS)
+    server.run_forever(Settings())
 
 
 if __name__ == "__main__":

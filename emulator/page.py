@@ -5,15 +5,18 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from emulator.aiplatform import methods
+from emulator.aiplatform import machines, methods
 from emulator.aiplatform.context import Context
 from emulator.aiplatform.custom_jobs import resource as custom_jobs
+from emulator.aiplatform.custom_jobs import scheduling
 from emulator.aiplatform.endpoints import resource as endpoints
 from emulator.aiplatform.models import resource as models
 from emulator.aiplatform.monitoring_jobs import resource as monitoring_jobs
 from emulator.aiplatform.pipeline_jobs import resource as pipeline_jobs
-from emulator.aiplatform.server import Handler, create_service
+from emulator.aiplatform.schedules import resource as schedules
+from emulator.aiplatform.server import Handler, Service, create_service
 from emulator.clock import SystemClock
+from emulator.platform import page as platform_page
 from emulator.processes import Supervisor
 from emulator.store import Store
 
@@ -23,11 +26,15 @@ _FIELDS: Mapping[str, Sequence[str]] = {
     "Endpoint": endpoints.FIELDS,
     "DeployedModel": endpoints.DEPLOYED_FIELDS,
     "DeployedModel.dedicated_resources": ("machine_spec", *endpoints.SCALING),
+    "CustomJob": custom_jobs.FIELDS,
     "CustomJob.job_spec": custom_jobs.SPEC_FIELDS,
     "CustomJob.job_spec.worker_pool_specs": custom_jobs.POOL_FIELDS,
+    "CustomJob.job_spec.scheduling": scheduling.FIELDS,
+    "MachineSpec": machines.FIELDS,
     "ModelDeploymentMonitoringJob": monitoring_jobs.FIELDS,
     "PipelineJob": pipeline_jobs.FIELDS,
     "PipelineJob.runtime_config": pipeline_jobs.CONFIG_FIELDS,
+    "Schedule": schedules.FIELDS,
 }
 
 _HEAD = """# The emulator of Vertex AI
@@ -49,43 +56,76 @@ _LIMITS = """## What it does not do
 - Request-response logging and access logging of an endpoint are accepted and kept, but nothing is logged.
 - Containers are processes of this machine: the image is never pulled, so `container_spec.command` has to be given, and
   the command is looked up in the environment that the emulator runs in.
-- Machine types and accelerators are checked against Vertex AI's table and kept; there is no accelerator. Disks,
-  networks and service accounts are kept. Projects, regions, quotas and IAM are not checked.
+- Machine types, accelerators, TPU topologies, boot disks and reservations are checked against Vertex AI's rules and
+  kept; there is no accelerator, and nothing is reserved. Networks and service accounts are kept.
+- A customer-managed key (`encryption_spec`) is checked for its form and region, and kept; nothing is encrypted. A model
+  is deployed only on an endpoint of the same key, which Google's pages do not say in so many words.
+- Whether a region has a machine, and quotas, are not looked at when a job starts.
 - As many replicas run as `min_replica_count` says. Autoscaling targets are checked and kept; load changes nothing.
 - A serving container that ends after its deployment is not started again (503) before the emulator is.
-- A custom job's failed replica is not retried, but with `restart_job_on_worker_restart` a replica that a signal ended
-  starts the job anew, up to 6 times. Chief and workers decide when a job has succeeded; parameter servers and
-  evaluators are ended then.
+- A custom job's failed replica is not retried, but with `restart_job_on_worker_restart` or the strategy SPOT a replica
+  that a signal ended starts the job anew, up to 6 times, unless `disable_retries` is set. Chief and workers decide when
+  a job has succeeded; parameter servers and evaluators are ended then. No strategy makes a job wait for machines.
 - Endpoints are shared public ones: 1.5 MB a request, 60 s a prediction. Dedicated and private endpoints answer 501.
-- Operations cannot be listed, cancelled or deleted; `wait` answers at once, with the operation as it stands.
+- `wait` answers at once, with the operation as it stands; ListOperations has no filter. A cancelled deployment leaves
+  nothing behind; other work of an operation goes on to its end.
 - Filters are `field="value"` terms joined by `AND`.
+- A schedule starts pipeline jobs only. Starting one takes no time here, so `max_concurrent_run_count` is checked and
+  kept, and `max_concurrent_active_run_count` decides what is skipped or queued. The id of a run is
+  `<pipeline>-<UTC time for which it was scheduled>`; what Vertex AI's look like is not documented.
+
+## What can be made to go wrong
+
+`DIR/faults.json` is a list of rules, looked at anew with each request by Vertex AI and the APIs around it, by Cloud
+Storage and by BigQuery's REST API (not the Storage Read API):
+
+    [{"id": "any unique text", "method": "DeployModel", "kind": "operation_hangs", "code": "INTERNAL", "message": "...",
+      "times": 1}]
+
+`method` is the name of an RPC; for Cloud Storage and BigQuery it is a regular expression that is looked for in
+`VERB /path`. `code` is a name of google.rpc.Code. Without `times` a rule holds for every request; write the file under
+another name and move it into place.
+
+| kind | what happens |
+|---|---|
+| `answer` | The request is not done, and answered with the code. |
+| `lost` | The request is done, and answered with the code all the same. |
+| `operation_fails` | The operation, custom job or pipeline job that is started ends in the code, without its effect. |
+| `operation_hangs` | It does not end until it is cancelled, and has no effect then; a job stays PENDING. |
+
+An operation that is to fail or hang is not looked at closely before: what it asks for may be wrong. For BigQuery,
+`denied` in `DIR/access.json` takes permissions away from a caller: its SQL is searched for the tables that it reads and
+writes, not parsed.
 
 ## After a restart
 
 Everything is in `DIR/vertex.sqlite` and `DIR/gcs`. Deployed models come up again by themselves, in the background. Jobs
-and operations that were under way have failed, and say so.
+and operations that were under way have failed, and say so. Schedules go on; runs that were due meanwhile are left out,
+unless the schedule was resumed with `catch_up`.
 """
 
 
 def page() -> str:
     """The page's text."""
-    table, handlers = methods.load(), _handlers()
+    table, service = methods.load(), _service()
+    handlers = service.handlers
     there = [method for method in _once(table) if method.name in handlers]
     missing = [method for method in _once(table) if method.name not in handlers]
-    return "\n".join([_HEAD, *_methods(there, handlers), *_fields(), _LIMITS, *_missing(missing)])
+    around = platform_page.section(service.platform.services)
+    return "\n".join([_HEAD, *_methods(there, handlers), *_fields(), *around, _LIMITS, *_missing(missing)])
 
 
-def _handlers() -> Mapping[str, Handler]:
-    """The handlers of an emulator with nothing in it."""
+def _service() -> Service:
+    """An emulator with nothing in it."""
     supervisor = Supervisor({})
     try:
         with tempfile.TemporaryDirectory() as folder:
             store = Store(Path(folder) / "store")
             state, clock = Path(folder), SystemClock()
             context = Context("p", "l", state=state, store=store, clock=clock, supervisor=supervisor)
-            handlers = create_service(context).handlers
+            service = create_service(context)
             store.close()
-            return handlers
+            return service
     finally:
         supervisor.stop_all()
 

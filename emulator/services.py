@@ -11,6 +11,8 @@ from emulator.bigquery import BigQuery, start_bigquery
 from emulator.clock import SystemClock
 from emulator.endpoints import Endpoints, write_endpoints
 from emulator.environment import child_environment
+from emulator.faults import Faults
+from emulator.faulty import Faulty
 from emulator.ports import Ports, Sockets, address_of, bound
 from emulator.processes import Supervisor
 from emulator.serving import served
@@ -72,7 +74,7 @@ def running(
         stack.callback(supervisor.stop_all, _GRACE_S)
         bigquery = _start_bigquery(supervisor, state, settings, sockets)
         app = create_app(state.objects, project=settings.project, location=settings.location)
-        stack.enter_context(served(app, sockets.storage, "storage"))
+        stack.enter_context(served(Faulty(app, Faults(state.root)), sockets.storage, "storage"))
         stack.enter_context(_vertex(settings, state, supervisor, sockets, path=environment["PATH"]))
         bigquery.wait_until_ready(cancelled)
         write_endpoints(state.root, endpoints)

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 from emulator.aiplatform import wire
 from emulator.aiplatform.errors import not_found
 from emulator.aiplatform.methods import Message
-from emulator.clock import Clock
+from emulator.clock import WakingClock
+from emulator.faults import Faults
 from emulator.processes import Supervisor
 from emulator.store import Store
 
@@ -24,12 +26,20 @@ class Context:
     location: str
     state: Path
     store: Store
-    clock: Clock
+    clock: WakingClock
     supervisor: Supervisor
     path: str = os.defpath
     """PATH of the processes that stand for containers."""
     lock: Any = field(default_factory=threading.RLock)
     """Held while a resource is read, changed and written."""
+    deploying: MutableMapping[tuple[str, str], Message] = field(default_factory=dict)
+    """Models that are being deployed, by endpoint and id: on no endpoint yet, but in the way of what takes it away."""
+    faults: Faults = field(init=False)
+    """What is to go wrong."""
+
+    def __post_init__(self) -> None:
+        # The class is frozen; this is how a dataclass of that kind fills in a field itself.
+        object.__setattr__(self, "faults", Faults(self.state))
 
     @property
     def objects(self) -> Path:

@@ -1,13 +1,16 @@
 """Errors as Google's APIs tell them. Source: google.rpc.Code and AIP-193."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 CODES: Mapping[str, int] = {
     "INVALID_ARGUMENT": 400,
     "FAILED_PRECONDITION": 400,
+    "UNAUTHENTICATED": 401,
+    "PERMISSION_DENIED": 403,
     "NOT_FOUND": 404,
     "ALREADY_EXISTS": 409,
     "ABORTED": 409,
+    "RESOURCE_EXHAUSTED": 429,
     "CANCELLED": 499,
     "INTERNAL": 500,
     "UNIMPLEMENTED": 501,
@@ -22,22 +25,26 @@ NUMBERS: Mapping[str, int] = {
     "DEADLINE_EXCEEDED": 4,
     "NOT_FOUND": 5,
     "ALREADY_EXISTS": 6,
+    "PERMISSION_DENIED": 7,
+    "RESOURCE_EXHAUSTED": 8,
     "FAILED_PRECONDITION": 9,
     "ABORTED": 10,
     "UNIMPLEMENTED": 12,
     "INTERNAL": 13,
     "UNAVAILABLE": 14,
+    "UNAUTHENTICATED": 16,
 }
 """The same codes as numbers, as they stand in a google.rpc.Status."""
 
 
 class ApiError(Exception):
-    """What a request is answered with when it fails."""
+    """What a request is answered with when it fails; the details are messages of google.rpc as JSON."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, details: Sequence[Mapping[str, object]] = ()) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+        self.details = details
 
 
 def invalid(message: str) -> ApiError:

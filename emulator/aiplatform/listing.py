@@ -22,12 +22,13 @@ def listed(request: Message, response: Message, found: Sequence[Message]) -> Mes
         ApiError: The request asks for something that is not possible, or that the emulator does not have.
     """
     wire.only(request, _FIELDS, request.DESCRIPTOR.name)
+    terms = getattr(request, "filter", "")
     name = next(field.name for field in response.DESCRIPTOR.fields if field.message_type)
     # Asked of an empty resource first, so that a wrong request is refused also where there is nothing to list.
     empty = getattr(type(response)(), name).add()
-    _ordered(matching([empty], request.filter) or [empty], order := getattr(request, "order_by", ""))
+    _ordered(matching([empty], terms) or [empty], order := getattr(request, "order_by", ""))
     _masked(request, empty)
-    chosen = _ordered(matching(found, request.filter), order)
+    chosen = _ordered(matching(found, terms), order)
     start, size = _start(request.page_token), request.page_size
     if size < 0:
         raise invalid(f"page_size must not be negative, got {size}")

@@ -1,4 +1,4 @@
-"""Vertex AI's methods: which request a path and verb mean, and in which messages it is asked and answered."""
+"""Methods of Google's APIs: which request a path and verb mean, and in which messages it is asked and answered."""
 
 import importlib
 import json
@@ -12,7 +12,9 @@ Message = Any
 """A protobuf message; Google's classes have no types."""
 
 _TABLE = Path(__file__).with_name("methods.json")
-_FIELD = re.compile(r"\{([\w.]+)=([^}]+)\}")
+_FIELD = re.compile(r"\{([\w.]+)(?:=([^}]+))?\}")
+# A colon begins a verb, as in `endpoints/1:predict`, but not in a digest.
+_SEGMENT = r"(?:[^/:]|(?<=sha256):)+"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Method:
         return message_class(self.request)()
 
 
-def message_class(path: str) -> Callable[[], Message]:
+def message_class(path: str) -> Callable[..., Message]:
     """The protobuf class that stands behind a message of the SDK, `module:name`."""
     module, _, name = path.partition(":")
     found: Any = importlib.import_module(module)
@@ -46,9 +48,9 @@ def message_class(path: str) -> Callable[[], Message]:
     return found.pb() if hasattr(found, "pb") else found
 
 
-def load() -> Sequence[Method]:
-    """The table of the SDK that the lock has."""
-    return [_method(entry) for entry in json.loads(_TABLE.read_text(encoding="utf-8"))]
+def load(table: Path = _TABLE) -> Sequence[Method]:
+    """A table that was read off the SDK that the lock has; that of Vertex AI unless another is named."""
+    return [_method(entry) for entry in json.loads(table.read_text(encoding="utf-8"))]
 
 
 def find(table: Sequence[Method], verb: str, path: str) -> tuple[Method, Mapping[str, str]] | None:
@@ -64,7 +66,8 @@ def _method(entry: Mapping[str, str]) -> Method:
 
     def group(match: re.Match[str]) -> str:
         fields.append(match[1])
-        return "(" + re.escape(match[2]).replace(r"\*\*", ".+").replace(r"\*", "[^/:]+") + ")"
+        template = re.escape(match[2] or "*")
+        return "(" + template.replace(r"\*\*", ".+").replace(r"\*", _SEGMENT) + ")"
 
     pattern, end = "", 0
     for match in _FIELD.finditer(entry["uri"]):

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,18 +17,21 @@ from emulator.aiplatform import methods, wire
 from emulator.aiplatform.context import Context
 from emulator.aiplatform.custom_jobs.routes import CustomJobRoutes
 from emulator.aiplatform.endpoints.routes import EndpointRoutes
-from emulator.aiplatform.errors import CODES, ApiError, unimplemented
+from emulator.aiplatform.errors import CODES, ApiError, invalid, unimplemented
 from emulator.aiplatform.methods import Message, Method
 from emulator.aiplatform.models.routes import ModelRoutes
 from emulator.aiplatform.monitoring_jobs.routes import MonitoringJobRoutes
-from emulator.aiplatform.operations import Operations, Work
+from emulator.aiplatform.operations import Call, Operations, Work, called
 from emulator.aiplatform.pipeline_jobs.routes import PipelineJobRoutes
+from emulator.aiplatform.schedules.routes import ScheduleRoutes
+from emulator.faults import ANSWER, LOST, OPERATION_KINDS, REQUEST_KINDS, Faults
+from emulator.platform.server import STARTING, Platform
 
 log = logging.getLogger(__name__)
 Handler = Callable[[Message], Message | Work]
-_OPERATION = re.compile(
-    r"^/(?:v1|ui)/(?P<name>projects/[^/]+/locations/[^/]+/(?:.+/)?operations/[^/:]+)(?P<wait>:wait)?$"
-)
+_RETRY_LATER = frozenset(("RESOURCE_EXHAUSTED", "UNAVAILABLE"))
+_JOBS = frozenset(("CreateCustomJob", "CreatePipelineJob"))
+"""Methods that start what a fault can make fail or hang, without an operation."""
 _VERBS = ["GET", "POST", "PATCH", "PUT", "DELETE"]
 
 
@@ -42,6 +44,8 @@ class Service:
     """What it implements, by method."""
     stop: Callable[[], None]
     """Ends what runs on behalf of resources; to be called before the processes are."""
+    platform: Platform
+    """The APIs around it, on the same port."""
 
 
 def create_service(context: Context) -> Service:
@@ -52,28 +56,41 @@ def create_service(context: Context) -> Service:
         job_routes := CustomJobRoutes(context),
         MonitoringJobRoutes(context),
         pipeline_routes := PipelineJobRoutes(context),
+        schedule_routes := ScheduleRoutes(context, pipeline_routes),
     )
     handlers: dict[str, Handler] = {}
     for resource in resources:
         handlers.update(resource.routes())
-    dispatcher = Dispatcher(methods.load(), handlers, Operations(context))
+    dispatcher = Dispatcher(
+        methods.load(), handlers, Operations(context), context.faults, platform := Platform(context)
+    )
     app = Starlette(routes=[Route("/{path:path}", dispatcher.answer, methods=_VERBS)])
 
     def stop() -> None:
         # Serving containers end with all other processes, at the same time as BigQuery.
-        for resource in (pipeline_routes, job_routes):
+        for resource in (schedule_routes, pipeline_routes, job_routes):
             resource.stop()
 
-    return Service(app, handlers, stop)
+    return Service(app, handlers, stop, platform)
 
 
 class Dispatcher:
     """From an HTTP request to a handler and back."""
 
-    def __init__(self, table: Sequence[Method], handlers: Mapping[str, Handler], operations: Operations) -> None:
+    def __init__(
+        self,
+        table: Sequence[Method],
+        handlers: Mapping[str, Handler],
+        operations: Operations,
+        faults: Faults,
+        platform: Platform,
+    ) -> None:
         self._table = table
         self._handlers = handlers
         self._operations = operations
+        self._faults = faults
+        self._platform = platform
+        self._starting = {method.name for method in table if method.metadata} | _JOBS | STARTING
 
     async def answer(self, request: Request) -> Response:
         """Answers a request, whatever is wrong with it, in Google's form."""
@@ -88,24 +105,50 @@ class Dispatcher:
 
     def _handle(self, request: Request, body: bytes) -> Response:
         path = request.url.path
-        operation = _OPERATION.match(path)
-        if operation and request.method == ("POST" if operation["wait"] else "GET"):
-            return _json(self._operations.get(operation["name"]))
+        if around := self._platform.find(request):
+            return self._with_faults(around.method, lambda: around.answer(body))
+        self._platform.check_vertex(path)
+        if operation := called(request.method, path):
+            return self._with_faults(operation.method, lambda: self._about_operations(operation, request))
         found = methods.find(self._table, request.method, path)
         if found is None:
             raise unimplemented(f"{request.method} {path}")
         method, fields = found
-        handler = self._handlers.get(method.name)
-        if handler is None:
+        if method.name not in self._handlers:
             raise unimplemented(f"the method {method.name} of {method.service}")
+        return self._with_faults(method.name, lambda: self._answer(method, fields, request, body))
+
+    def _with_faults(self, name: str, answer: Callable[[], Response]) -> Response:
+        """The answer, or the one that a fault puts in its place: before it was found, or after."""
+        kinds = REQUEST_KINDS if name in self._starting else (*REQUEST_KINDS, *OPERATION_KINDS)
+        fault = self._faults.of_rpc(name, kinds)
+        if fault is not None and fault.kind in OPERATION_KINDS:
+            raise ApiError("INTERNAL", f"the fault {fault.id} is for an operation, but {name} starts none")
+        if fault is not None and fault.kind == ANSWER:
+            raise ApiError(fault.code, fault.message)
+        response = answer()
+        if fault is not None and fault.kind == LOST:
+            raise ApiError(fault.code, fault.message)
+        return response
+
+    def _about_operations(self, call: Call, request: Request) -> Response:
+        if filter_ := request.query_params.get("filter"):
+            raise unimplemented(f"the filter {filter_!r} of ListOperations")
+        size, token = request.query_params.get("pageSize", "0"), request.query_params.get("pageToken", "")
+        if not size.isdecimal():
+            raise invalid(f"pageSize must be a whole number, got {size!r}")
+        return _json(self._operations.answer(call, int(size), token))
+
+    def _answer(self, method: Method, fields: Mapping[str, str], request: Request, body: bytes) -> Response:
+        handler = self._handlers[method.name]
         query = {name: request.query_params.getlist(name) for name in request.query_params}
         if method.name == "RawPredict":
             return _raw(handler(_raw_request(method, fields, body, request)))
         message = wire.parse(method, fields, query, body)
         result = handler(message)
-        if method.metadata:
-            return _json(self._operations.start(method, next(iter(fields.values())), result))
-        return _json(result if not isinstance(result, Work) else result.do())
+        if isinstance(result, Work):
+            result = self._operations.start(method, next(iter(fields.values())), result)
+        return _json(result)
 
 
 def _raw_request(method: Method, fields: Mapping[str, str], body: bytes, request: Request) -> Message:
@@ -129,5 +172,9 @@ def _json(message: Message) -> Response:
 
 def _error(error: ApiError) -> Response:
     status = CODES.get(error.code, 500)
-    content = {"error": {"code": status, "message": error.message, "status": error.code}}
-    return Response(json.dumps(content), status_code=status, media_type="application/json")
+    content = {"code": status, "message": error.message, "status": error.code}
+    if error.details:
+        content["details"] = error.details
+    # RFC 9110, 10.2.3: what a service says that cannot answer for now.
+    headers = {"Retry-After": "1"} if error.code in _RETRY_LATER else None
+    return Response(json.dumps({"error": content}), status_code=status, headers=headers, media_type="application/json")

@@ -1,4 +1,4 @@
-"""Reads the table of Vertex AI's methods off the installed SDK: `python -m emulator.aiplatform.table FILE` writes it.
+"""Reads tables of methods off the installed SDKs: `python -m emulator.aiplatform.table FILE` writes that of Vertex AI.
 
 Reading takes seconds, since every client is imported; so the table is a file of this repository, and a test compares it
 with the SDK that the lock has.
@@ -10,36 +10,45 @@ import json
 import re
 import sys
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
-SERVICES = (
-    "dataset_service",
-    "endpoint_service",
-    "job_service",
-    "metadata_service",
-    "model_service",
-    "pipeline_service",
-    "prediction_service",
-    "schedule_service",
-    "tensorboard_service",
+SERVICES = tuple(
+    f"google.cloud.aiplatform_v1.services.{service}"
+    for service in (
+        "dataset_service",
+        "endpoint_service",
+        "job_service",
+        "metadata_service",
+        "model_service",
+        "pipeline_service",
+        "prediction_service",
+        "schedule_service",
+        "tensorboard_service",
+    )
 )
-_VERSION = "v1"
+"""Packages of clients."""
 _OPERATION = re.compile(r"from_gapic\(\s*response,[^,]*,\s*([\w.]+),\s*metadata_type=([\w.]+)")
 
 
-def read() -> Iterator[Mapping[str, str]]:
-    """One entry for each method and route."""
-    for service in SERVICES:
-        package = f"google.cloud.aiplatform_{_VERSION}.services.{service}"
+def read(services: Sequence[str], shared: Sequence[str] = ()) -> Iterator[Mapping[str, str]]:
+    """One entry for each method and route.
+
+    Args:
+        services: Packages of clients.
+        shared: Packages whose requests belong to the methods too. Without any these are the methods whose requests are
+            messages of the service's own, hence not operations, locations and IAM, which every service has.
+    """
+    for package in services:
         module = importlib.import_module(f"{package}.client")
         routes = importlib.import_module(f"{package}.transports.rest_base")
+        known = (package.partition(".services.")[0], *shared)
         client = _class(module, "Client")
         for name, holder in vars(_class(routes, "RestTransport")).items():
             function = getattr(client, re.sub(r"(?<!^)(?=[A-Z])", "_", name.removeprefix("_Base")).lower(), None)
             if name.startswith("_Base") and hasattr(holder, "_get_http_options") and function is not None:
-                yield from _entries(service, name.removeprefix("_Base"), holder, function, module)
+                yield from _entries(package, name.removeprefix("_Base"), holder, function, known)
 
 
 def _class(module: ModuleType, suffix: str) -> type:
@@ -48,18 +57,19 @@ def _class(module: ModuleType, suffix: str) -> type:
 
 
 def _entries(
-    service: str, name: str, holder: typing.Any, function: typing.Any, module: ModuleType
+    package: str, name: str, holder: typing.Any, function: typing.Any, known: tuple[str, ...]
 ) -> Iterator[Mapping[str, str]]:
+    module = sys.modules[f"{package}.client"]
     hints = typing.get_type_hints(function, vars(module))
     requests = [t for t in typing.get_args(hints["request"]) if t not in {dict, type(None)}]
-    if not requests or not requests[0].__module__.startswith("google.cloud.aiplatform"):
-        return  # operations, locations and IAM, which every service has
+    if not requests or not requests[0].__module__.startswith(known):
+        return
     found = _OPERATION.search(inspect.getsource(function))
     answer = _resolve(found[1], module) if found else _unpaged(hints.get("return"), requests[0])
     metadata = _resolve(found[2], module) if found else None
     for option in holder._get_http_options():  # noqa: SLF001 - the only place where the SDK holds its routes
         yield {
-            "service": service,
+            "service": package.rpartition(".")[2],
             "name": name,
             "verb": option["method"].upper(),
             "uri": option["uri"],
@@ -88,5 +98,10 @@ def _path(kind: typing.Any) -> str:
     return f"{kind.__module__}:{kind.__qualname__}" if inspect.isclass(kind) and kind is not type(None) else ""
 
 
+def write(entries: Iterable[Mapping[str, str]], path: str) -> None:
+    """Writes a table to a file of JSON."""
+    Path(path).write_text(json.dumps(list(entries), indent=0) + "\n", encoding="utf-8")
+
+
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(json.dumps(list(read()), indent=0) + "\n", encoding="utf-8")
+    write(read(SERVICES), sys.argv[1])

@@ -22,7 +22,7 @@ def parse(method: Method, path_fields: Mapping[str, str], query: Query, body: by
         if body and method.body:
             content = _object(body)
             json_format.ParseDict(content if method.body == "*" else {method.body: content}, request)
-        given = {name: _value(values) for name, values in query.items() if not name.startswith("$")}
+        given = {name: _value(request, name, values) for name, values in query.items() if not name.startswith("$")}
         json_format.ParseDict(given, request)
     except (json_format.ParseError, ValueError, AttributeError, TypeError) as error:
         # The last two: json_format does not check that a message is written as an object.
@@ -68,5 +68,7 @@ def _refuse(constant: str) -> object:
     raise ValueError(f"{constant} is not JSON")
 
 
-def _value(values: Sequence[str]) -> object:
-    return values[0] if len(values) == 1 else list(values)
+def _value(request: Message, name: str, values: Sequence[str]) -> object:
+    field = request.DESCRIPTOR.fields_by_camelcase_name.get(name) or request.DESCRIPTOR.fields_by_name.get(name)
+    repeated = field is not None and field.is_repeated
+    return list(values) if repeated or len(values) > 1 else values[0]

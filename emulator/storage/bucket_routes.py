@@ -2,6 +2,7 @@
 
 from starlette.responses import Response
 
+from emulator.platform import access
 from emulator.storage import conditions as preconditions
 from emulator.storage import listing
 from emulator.storage.conditions import conditions_of, number_of
@@ -78,10 +79,17 @@ async def set_policy(call: Call) -> Response:
 
 
 async def test_permissions(call: Call) -> Response:
-    """buckets.testIamPermissions: the caller has them all."""
+    """buckets.testIamPermissions: what the caller has, which is all but what `access.json` takes away."""
     await in_thread(call.service.buckets.get, call.path["bucket"])
     asked = call.request.query_params.getlist("permissions")
-    return answer({"kind": "storage#testIamPermissionsResponse", "permissions": asked})
+    try:
+        member = access.member(call.request.headers.get("authorization"))
+    except access.UnknownTokenError as error:
+        raise StorageError(401, "authError", f"Invalid Credentials: {error}") from error
+    had = (await in_thread(access.read, call.service.state)).allowed(member, asked)
+    # As Google's API, which leaves an empty list out.
+    permissions = {"permissions": had} if had else {}
+    return answer({"kind": "storage#testIamPermissionsResponse", **permissions})
 
 
 ROUTES = (

@@ -32,12 +32,12 @@ def create_app(root: Path, *, project: str, location: str) -> Starlette:
     """The service.
 
     Args:
-        root: The folder that holds the buckets.
+        root: The folder that holds the buckets, in the state folder.
         project: The id of the project that owns the buckets whose folders were made by hand.
         location: The location of buckets that were made without one.
     """
     folder = Folder(root)
-    service = Service(folder, Objects(folder), Buckets(folder, project=project), Sessions(), location)
+    service = Service(folder, Objects(folder), Buckets(folder, project=project), Sessions(), location, root.parent)
 
     async def handle(request: Request) -> Response:
         try:

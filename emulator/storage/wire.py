@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 from urllib.parse import unquote
 
@@ -39,6 +40,8 @@ class Service:
     buckets: Buckets
     sessions: Sessions
     location: str
+    state: Path
+    """The folder that holds `access.json`."""
 
 
 @dataclass(frozen=True, slots=True)

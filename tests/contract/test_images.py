@@ -3,7 +3,6 @@
 import json
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -176,28 +175,25 @@ def test_a_repository_that_is_not_artifact_registry_s_is_refused(clients: Client
 def test_an_image_s_name_may_have_a_slash(clients: Clients, environment: Environment) -> None:
     """A slash in the image's own name is escaped in the name of its package."""
     nested = Image("serving", f"{environment.images.serving}/inner", "tag")
-    order = Order(
-        [nested], images.upload(clients.storage(), clients.place, b"x"), 'docker push "$IMAGE"', "trainer", ""
-    )
+    source = images.upload(clients.storage(), clients.place, b"x")
+    order = Order([nested], source, 'docker push "$IMAGE"', "trainer", "", secrets.token_hex(8))
     images.build(images.build_client(clients), clients.place, order, say=print)
     (found,) = images.digests(images.registry_client(clients), {"it": nested}).values()
     assert found.startswith(f"{nested.repository}@sha256:")
 
 
-def test_the_end_of_a_build_is_said_step_by_step(environment: Environment, clients: Clients, code: str) -> None:
-    """Who waits sees each step change its state once."""
-    said: list[str] = []
-    named = Wanted(environment, code).images()
-    order = Order(
-        list(named.values()),
-        images.upload(clients.storage(), clients.place, b"x"),
-        'docker push "$IMAGE"',
-        "trainer",
-        "",
+def test_each_step_of_a_build_is_said_once() -> None:
+    """Who waits sees a line when a step changes its state, and none when nothing has changed."""
+    states = cloudbuild.Build.Status
+    queued = cloudbuild.Build(steps=[{"id": "trainer"}, {"id": "serving"}])
+    working = cloudbuild.Build(steps=[{"id": "trainer", "status": states.WORKING}, {"id": "serving"}])
+    done = cloudbuild.Build(
+        steps=[{"id": "trainer", "status": states.SUCCESS}, {"id": "serving", "status": states.FAILURE}]
     )
-    images.build(images.build_client(clients), clients.place, order, say=said.append)
-    assert len(said) == len(set(said))
-    assert replace(order, images=()).images == ()
+    assert images.progress(cloudbuild.Build(), queued) == []
+    assert images.progress(queued, working) == ["  trainer: working"]
+    assert images.progress(working, working) == []
+    assert images.progress(working, done) == ["  trainer: success", "  serving: failure"]
 
 
 def write(faults: Path, fault: Mapping[str, object]) -> None:

@@ -154,9 +154,7 @@ def test_an_api_that_is_off_answers_403_with_the_way_to_turn_it_on(make: Make, a
         with pytest.raises(exceptions.Forbidden) as caught:
             call()
         url = f"https://console.developers.google.com/apis/api/{host}.googleapis.com/overview?project={PROJECT}"
-        assert caught.value.message.startswith(
-            f"{title} has not been used in project {PROJECT} before or it is disabled"
-        )
+        assert f"{title} has not been used in project {PROJECT} before or it is disabled" in caught.value.message
         assert reason(caught.value) == "SERVICE_DISABLED"
         assert caught.value.metadata["activationUrl"] == url
 

@@ -7,12 +7,14 @@ import json
 from collections.abc import Mapping, Sequence
 
 from emulator.aiplatform import wire
+from emulator.aiplatform.custom_jobs.scheduling import check_disk, check_scheduling, check_tpus
 from emulator.aiplatform.errors import invalid, unimplemented
 from emulator.aiplatform.expansion import with_own
 from emulator.aiplatform.machines import check_machine
 from emulator.aiplatform.methods import Message
 from emulator.aiplatform.names import check_named
 
+FIELDS = ("display_name", "job_spec", "labels", "encryption_spec")
 SPEC_FIELDS = (
     "worker_pool_specs",
     "base_output_directory",
@@ -42,9 +44,8 @@ def check(job: Message) -> None:
     Raises:
         ApiError: It would not, or the emulator cannot run it.
     """
-    wire.only(job, ("display_name", "job_spec", "labels"), "custom_job")
+    wire.only(job, FIELDS, "custom_job")
     wire.only(job.job_spec, SPEC_FIELDS, "job_spec")
-    wire.only(job.job_spec.scheduling, ("timeout", "restart_job_on_worker_restart"), "job_spec.scheduling")
     check_named(job, "custom_job")
     pools = job.job_spec.worker_pool_specs
     if not 1 <= len(pools) <= len(_ROLES):
@@ -53,6 +54,8 @@ def check(job: Message) -> None:
         raise invalid(f"worker_pool_specs[0].replica_count must be 1, got {pools[0].replica_count}")
     for position, pool in enumerate(pools):
         _check_pool(pool, f"worker_pool_specs[{position}]")
+    check_tpus(job.job_spec)
+    check_scheduling(job.job_spec)
     output = job.job_spec.base_output_directory.output_uri_prefix
     if output and not output.startswith("gs://"):
         raise invalid(f"base_output_directory must be a gs:// URI, got {output!r}")
@@ -67,6 +70,7 @@ def _check_pool(pool: Message, where: str) -> None:
         raise invalid(f"{where}.machine_spec: {pool.machine_spec.machine_type} is too small for training")
     if pool.replica_count < 1:
         raise invalid(f"{where}.replica_count must be at least 1, got {pool.replica_count}")
+    check_disk(pool.disk_spec, f"{where}.disk_spec")
     _check_container(pool.container_spec, f"{where}.container_spec")
 
 

@@ -3,10 +3,10 @@
 import signal
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from emulator.aiplatform.context import Context
-from emulator.aiplatform.custom_jobs import resource
+from emulator.aiplatform.custom_jobs import resource, scheduling
 from emulator.aiplatform.expansion import expanded
 from emulator.aiplatform.methods import Message
 from emulator.aiplatform.ports import free_ports
@@ -14,9 +14,6 @@ from emulator.processes import Command, Process, StoppingError
 
 _POLL_S = 0.02
 _TAIL_LINES = 20
-_DEFAULT_TIMEOUT_S = 7 * 24 * 3600
-_MOST_RESTARTS = 6
-"""Source: Vertex AI, "Use Spot VMs with training"."""
 SUCCEEDED, FAILED, CANCELLED = "JOB_STATE_SUCCEEDED", "JOB_STATE_FAILED", "JOB_STATE_CANCELLED"
 Replica = tuple[int, int]
 """Worker pool and index in it."""
@@ -30,6 +27,8 @@ class Ended:
     message: str = ""
     killed: bool = False
     """Whether a signal ended a replica."""
+    code: str = "INTERNAL"
+    """Of the error of a job that failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +45,16 @@ class Runner:
         """Runs the replicas to the job's end.
 
         When a signal ends a replica (on Vertex AI: when its machine is taken away) the job starts anew, where its
-        scheduling says so.
+        scheduling says so; on spot machines unless it says that it must not.
         """
         deadline = self.context.clock.now().timestamp() + self._timeout_s
-        restarts = _MOST_RESTARTS if self.job.job_spec.scheduling.restart_job_on_worker_restart else 0
+        restarts = scheduling.restarts(self.job.job_spec)
         ended = self._attempt(deadline)
         while ended.killed and restarts and not self.cancelled.is_set():
             restarts -= 1
             ended = self._attempt(deadline)
+        if ended.killed and scheduling.strategy(self.job.job_spec) == scheduling.SPOT:
+            return replace(ended, message=f"STOCKOUT: spot machines were taken away: {ended.message}")
         return ended
 
     def _attempt(self, deadline: float) -> Ended:
@@ -98,8 +99,9 @@ class Runner:
                 return Ended(SUCCEEDED)
             if self.context.clock.now().timestamp() > deadline:
                 return Ended(FAILED, f"the job did not end within {self._timeout_s} s, its timeout")
-            self.context.clock.sleep(_POLL_S)
+            # Not by the clock: processes run in the machine's time.
+            self.cancelled.wait(_POLL_S)
 
     @property
     def _timeout_s(self) -> int:
-        return int(self.job.job_spec.scheduling.timeout.seconds) or _DEFAULT_TIMEOUT_S
+        return int(self.job.job_spec.scheduling.timeout.seconds) or scheduling.DEFAULT_TIMEOUT_S

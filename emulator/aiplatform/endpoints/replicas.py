@@ -15,6 +15,7 @@ from emulator.aiplatform.errors import ApiError, precondition
 from emulator.aiplatform.expansion import expanded, with_own
 from emulator.aiplatform.machines import accelerator_name
 from emulator.aiplatform.methods import Message
+from emulator.aiplatform.operations import cancelled_error
 from emulator.aiplatform.ports import free_ports
 from emulator.processes import Command, Process, StoppingError
 from emulator.project import project_number
@@ -54,28 +55,30 @@ class Replicas:
         self._running: dict[tuple[str, str], list[Replica]] = {}
         self._turn = 0
 
-    def start(self, endpoint: str, deployed: Message, model: Message) -> None:
+    def start(self, endpoint: str, deployed: Message, model: Message, cancelled: threading.Event) -> None:
         """Starts the minimum of replicas and returns when all are healthy.
 
         Raises:
-            ApiError: One ends or does not become healthy in time; then none is left.
+            ApiError: One ends or does not become healthy in time, or it was cancelled; then none is left.
         """
-        started = self._healthy(endpoint, deployed, model, deployed.dedicated_resources.min_replica_count)
+        count = deployed.dedicated_resources.min_replica_count
+        started = self._healthy(endpoint, deployed, model, count, cancelled)
         with self._lock:
             self._running[endpoint, deployed.id] = started
 
-    def scale(self, endpoint: str, deployed: Message, model: Message) -> None:
+    def scale(self, endpoint: str, deployed: Message, model: Message, cancelled: threading.Event) -> None:
         """Starts or ends replicas until there are as many as the minimum; returns when the new ones are healthy.
 
         Raises:
-            ApiError: A new one ends or does not become healthy in time; then there are as many as before.
+            ApiError: A new one ends or does not become healthy in time, or it was cancelled; then there are as many
+                as before.
         """
         key, count = (endpoint, deployed.id), deployed.dedicated_resources.min_replica_count
         with self._lock:
             before = self._running.get(key, [])
             self._running[key] = before[:count]
         _stop(before[count:])
-        added = self._healthy(endpoint, deployed, model, max(0, count - len(before)))
+        added = self._healthy(endpoint, deployed, model, max(0, count - len(before)), cancelled)
         with self._lock:
             self._running[key] = [*before[:count], *added]
 
@@ -112,7 +115,9 @@ class Replicas:
         except (OSError, http.client.HTTPException) as error:
             raise ApiError("UNAVAILABLE", f"the container broke off: {error}") from error
 
-    def _healthy(self, endpoint: str, deployed: Message, model: Message, count: int) -> list[Replica]:
+    def _healthy(
+        self, endpoint: str, deployed: Message, model: Message, count: int, cancelled: threading.Event
+    ) -> list[Replica]:
         """So many new replicas, once all are healthy; none is left when one does not become so."""
         timeout = model.container_spec.deployment_timeout.seconds or _DEPLOY_TIMEOUT_S
         started: list[Replica] = []
@@ -120,7 +125,7 @@ class Replicas:
             for port in free_ports(count):
                 started.append(self._start(endpoint, deployed, model, port))  # noqa: PERF401 - must hold those before a failure
             for replica in started:
-                self._await_health(replica, float(timeout))
+                self._await_health(replica, float(timeout), cancelled)
         except BaseException:
             _stop(started)
             raise
@@ -158,7 +163,7 @@ class Replicas:
         except StoppingError as error:
             raise ApiError("ABORTED", str(error)) from error
 
-    def _await_health(self, replica: Replica, timeout_s: float) -> None:
+    def _await_health(self, replica: Replica, timeout_s: float, cancelled: threading.Event) -> None:
         deadline = self._context.clock.now().timestamp() + timeout_s
         while self._context.clock.now().timestamp() < deadline:
             if (code := replica.process.poll()) is not None:
@@ -167,7 +172,9 @@ class Replicas:
             with suppress(OSError, http.client.HTTPException):
                 if _call(replica, _HEALTH_TIMEOUT_S, replica.health_route).status == http.HTTPStatus.OK:
                     return
-            self._context.clock.sleep(_POLL_S)
+            # Not by the clock: a process runs in the machine's time.
+            if cancelled.wait(_POLL_S):
+                raise cancelled_error()
         said = replica.process.tail(_TAIL_LINES)
         raise ApiError("DEADLINE_EXCEEDED", f"the container was not healthy within {timeout_s:g} s:\n{said}")
 

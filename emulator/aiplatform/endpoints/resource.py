@@ -12,7 +12,14 @@ from emulator.aiplatform.machines import check_machine
 from emulator.aiplatform.methods import Message
 from emulator.aiplatform.names import check_named
 
-FIELDS = ("name", "display_name", "description", "labels", "predict_request_response_logging_config")
+FIELDS = (
+    "name",
+    "display_name",
+    "description",
+    "labels",
+    "predict_request_response_logging_config",
+    "encryption_spec",
+)
 DEPLOYED_FIELDS = ("id", "model", "display_name", "dedicated_resources", "service_account", "enable_access_logging")
 METRICS = frozenset(
     f"aiplatform.googleapis.com/prediction/online/{name}"
@@ -98,6 +105,18 @@ def check_new(deployed: Message, split: Mapping[str, int], endpoint: Message) ->
     if deployed.id in {model.id for model in endpoint.deployed_models}:
         raise invalid(f"deployed_model.id {deployed.id} is taken on {endpoint.name}")
     check_split(split, endpoint, THIS_MODEL)
+
+
+def deployed_on(endpoint: Message, deployed_id: str) -> Message:
+    """The deployed model of an id, as a part of its endpoint.
+
+    Raises:
+        ApiError: It is not there.
+    """
+    for deployed in endpoint.deployed_models:
+        if deployed.id == deployed_id:
+            return deployed
+    raise invalid(f"{deployed_id} is not deployed on {endpoint.name}")
 
 
 def rescaled(deployed: Message, asked: Message, mask: Message) -> Message:

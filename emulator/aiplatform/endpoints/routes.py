@@ -11,7 +11,8 @@ from google.protobuf import empty_pb2, json_format
 
 from emulator.aiplatform import wire
 from emulator.aiplatform.context import TYPES, Collection, Context, stamp
-from emulator.aiplatform.deployed import ENDPOINT
+from emulator.aiplatform.deployed import ENDPOINT, being_deployed
+from emulator.aiplatform.encryption import check_key, check_same_key
 from emulator.aiplatform.endpoints import resource
 from emulator.aiplatform.endpoints.replicas import Answer, Replicas
 from emulator.aiplatform.errors import ApiError, exists, invalid, precondition
@@ -19,7 +20,7 @@ from emulator.aiplatform.listing import listed
 from emulator.aiplatform.methods import Message, message_class
 from emulator.aiplatform.models.resource import Models
 from emulator.aiplatform.names import check_named
-from emulator.aiplatform.operations import Work
+from emulator.aiplatform.operations import Work, at_once, cancelled_error
 
 log = logging.getLogger(__name__)
 _SERVICE = f"{TYPES}.endpoint_service"
@@ -47,11 +48,11 @@ class EndpointRoutes:
     def routes(self) -> Mapping[str, Callable[[Message], Message | Work]]:
         """Handlers by method."""
         return {
-            "CreateEndpoint": self.create,
+            "CreateEndpoint": at_once(self.create),
             "GetEndpoint": lambda request: self._endpoints.get(request.name),
             "ListEndpoints": self.list,
             "UpdateEndpoint": self.update,
-            "DeleteEndpoint": self.delete,
+            "DeleteEndpoint": at_once(self.delete),
             "DeployModel": self.deploy,
             "UndeployModel": self.undeploy,
             "MutateDeployedModel": self.mutate,
@@ -67,6 +68,7 @@ class EndpointRoutes:
         """A new endpoint with nothing on it."""
         wire.only(request, ("parent", "endpoint", "endpoint_id"), "CreateEndpointRequest")
         resource.check_endpoint(request.endpoint)
+        check_key(request.endpoint, request.parent, "endpoint")
         endpoint_id = request.endpoint_id or self._context.store.next_number()
         if request.endpoint_id:
             resource.check_id(endpoint_id)
@@ -106,8 +108,10 @@ class EndpointRoutes:
     def delete(self, request: Message) -> Message:
         """Takes away an endpoint with nothing on it."""
         with self._context.lock:
-            if self._endpoints.get(request.name).deployed_models:
-                raise precondition(f"{request.name} still has deployed models; undeploy them first")
+            deployed = [model.id for model in self._endpoints.get(request.name).deployed_models]
+            if ids := [*deployed, *being_deployed(self._context, request.name)]:
+                told = f"has deployed or being-deployed DeployedModel(s): {', '.join(ids)}"
+                raise precondition(f"{request.name} {told}; undeploy them first")
             self._endpoints.delete(request.name)
         return empty_pb2.Empty()
 
@@ -116,18 +120,24 @@ class EndpointRoutes:
         wire.only(request, ("endpoint", "deployed_model", "traffic_split"), "DeployModelRequest")
         deployed = resource.with_defaults(request.deployed_model)
         resource.check_deployment(deployed)
-        endpoint, model = self._endpoints.get(request.endpoint), self._models.get(deployed.model)
-        resource.check_new(deployed, request.traffic_split, endpoint)
-        resource.check_servable(model)
-        deployed.id = deployed.id or self._context.store.next_number()
-        deployed.model, deployed.model_version_id = f"{model.name}@{model.version_id}", model.version_id
-        stamp(deployed, self._context, "create_time")
+        with self._context.lock:
+            endpoint, model = self._endpoints.get(request.endpoint), self._models.get(deployed.model)
+            resource.check_new(deployed, request.traffic_split, endpoint)
+            resource.check_servable(model)
+            check_same_key(model, endpoint)
+            if deployed.id in being_deployed(self._context, endpoint.name):
+                raise invalid(f"deployed_model.id {deployed.id} is being deployed on {endpoint.name}")
+            deployed.id = deployed.id or self._context.store.next_number()
+            deployed.model, deployed.model_version_id = f"{model.name}@{model.version_id}", model.version_id
+            stamp(deployed, self._context, "create_time")
+            key = (endpoint.name, deployed.id)
+            self._context.deploying[key] = deployed
         split = dict(request.traffic_split)
 
-        def work() -> Message:
-            self._replicas.start(endpoint.name, deployed, model)
+        def work(cancelled: threading.Event) -> Message:
+            self._replicas.start(endpoint.name, deployed, model, cancelled)
             try:
-                self._add(endpoint.name, deployed, split)
+                self._add(endpoint.name, deployed, split, cancelled)
             except BaseException:
                 self._replicas.stop(endpoint.name, deployed.id)
                 raise
@@ -135,16 +145,26 @@ class EndpointRoutes:
             response.deployed_model.CopyFrom(deployed)
             return response
 
-        return Work(work)
+        def ended() -> None:
+            del self._context.deploying[key]
+
+        return Work(work, ended=ended)
 
     def undeploy(self, request: Message) -> Work:
         """A model off an endpoint, and its containers ended."""
-        with self._context.lock:
+
+        def remaining() -> Message:
             endpoint = self._endpoints.get(request.endpoint)
             resource.without(endpoint, request.deployed_model_id, request.traffic_split)
-            self._keep(endpoint)
+            return endpoint
 
-        def work() -> Message:
+        if request.deployed_model_id in being_deployed(self._context, request.endpoint):
+            raise precondition(f"{request.deployed_model_id} is being deployed; cancel its operation first")
+        remaining()
+
+        def work(_: threading.Event) -> Message:
+            with self._context.lock:
+                self._keep(remaining())
             self._replicas.stop(request.endpoint, request.deployed_model_id)
             return message_class(f"{_SERVICE}:UndeployModelResponse")()
 
@@ -152,18 +172,16 @@ class EndpointRoutes:
 
     def mutate(self, request: Message) -> Work:
         """A deployed model with other replica counts or targets, and as many containers as its new minimum."""
-        with self._context.lock:
-            endpoint = self._endpoints.get(request.endpoint)
-            found = [model for model in endpoint.deployed_models if model.id == request.deployed_model.id]
-            if not found:
-                raise invalid(f"{request.deployed_model.id} is not deployed on {request.endpoint}")
-            changed = resource.rescaled(found[0], request.deployed_model, request.update_mask)
-            found[0].CopyFrom(changed)
-            self._keep(endpoint)
+        deployed = resource.deployed_on(self._endpoints.get(request.endpoint), request.deployed_model.id)
+        changed = resource.rescaled(deployed, request.deployed_model, request.update_mask)
         model = self._models.get(changed.model)
 
-        def work() -> Message:
-            self._replicas.scale(request.endpoint, changed, model)
+        def work(cancelled: threading.Event) -> Message:
+            self._replicas.scale(request.endpoint, changed, model, cancelled)
+            with self._context.lock:
+                endpoint = self._endpoints.get(request.endpoint)
+                resource.deployed_on(endpoint, changed.id).CopyFrom(changed)
+                self._keep(endpoint)
             response = message_class(f"{_SERVICE}:MutateDeployedModelResponse")()
             response.deployed_model.CopyFrom(changed)
             return response
@@ -203,9 +221,11 @@ class EndpointRoutes:
             raise invalid(f"the request has {len(body)} bytes; an endpoint takes at most {_LARGEST_REQUEST}")
         return _checked(self._replicas.predict(endpoint, deployed.id, body, content_type))
 
-    def _add(self, name: str, deployed: Message, split: Mapping[str, int]) -> None:
-        """Writes down what runs by now. The endpoint may have changed or gone while it started."""
+    def _add(self, name: str, deployed: Message, split: Mapping[str, int], cancelled: threading.Event) -> None:
+        """Writes down what runs by now. The endpoint may have changed while it started."""
         with self._context.lock:
+            if cancelled.is_set():
+                raise cancelled_error()
             endpoint = self._endpoints.get(name)
             resource.check_new(deployed, split, endpoint)
             self._models.get(deployed.model)
@@ -228,7 +248,7 @@ class EndpointRoutes:
 
     def _restart(self, endpoint: str, deployed: Message) -> None:
         try:
-            self._replicas.start(endpoint, deployed, self._models.get(deployed.model))
+            self._replicas.start(endpoint, deployed, self._models.get(deployed.model), threading.Event())
         except Exception:
             log.exception("%s does not come up again", deployed.id)
         now = self._endpoints.find(endpoint)

@@ -21,6 +21,7 @@ FIELDS = (
     "labels",
     "version_aliases",
     "metadata",
+    "encryption_spec",
 )
 CONTAINER_FIELDS = (
     "image_uri",

@@ -6,12 +6,14 @@ from google.protobuf import empty_pb2
 
 from emulator.aiplatform import wire
 from emulator.aiplatform.context import TYPES, Context
-from emulator.aiplatform.deployed import deployments_of
+from emulator.aiplatform.deployed import deployments_of, is_in_use
+from emulator.aiplatform.encryption import check_key
 from emulator.aiplatform.errors import exists, invalid, not_found, precondition
 from emulator.aiplatform.listing import listed
 from emulator.aiplatform.methods import Message, message_class
 from emulator.aiplatform.models.resource import DEFAULT, Models, check_id
 from emulator.aiplatform.names import check_named
+from emulator.aiplatform.operations import Work, at_once
 
 _CHANGEABLE = ("display_name", "description", "version_description", "labels")
 
@@ -23,17 +25,17 @@ class ModelRoutes:
         self._context = context
         self._models = Models(context)
 
-    def routes(self) -> Mapping[str, Callable[[Message], Message]]:
+    def routes(self) -> Mapping[str, Callable[[Message], Message | Work]]:
         """Handlers by method."""
         return {
-            "UploadModel": self.upload,
+            "UploadModel": at_once(self.upload),
             "GetModel": self.get,
             "ListModels": self.list,
             "ListModelVersions": self.list_versions,
             "UpdateModel": self.update,
             "MergeVersionAliases": self.merge_version_aliases,
-            "DeleteModelVersion": self.delete_version,
-            "DeleteModel": self.delete,
+            "DeleteModelVersion": at_once(self.delete_version),
+            "DeleteModel": at_once(self.delete),
         }
 
     def upload(self, request: Message) -> Message:
@@ -43,6 +45,7 @@ class ModelRoutes:
             raise invalid("model_id is for a new model; a new version of parent_model has the id of that")
         if request.model_id:
             check_id(request.model_id)
+        check_key(request.model, request.parent, "model")
         with self._context.lock:
             model = self._models.add(self._name(request), request.model)
         response = message_class(f"{TYPES}.model_service:UploadModelResponse")()
@@ -122,7 +125,7 @@ class ModelRoutes:
         return name
 
     def _check_unused(self, model: Message) -> None:
-        if deployments_of(self._context, model):
+        if is_in_use(self._context, model):
             raise precondition(f"{model.name}@{model.version_id} is deployed; undeploy it first")
 
     def _shown(self, model: Message) -> Message:

@@ -22,6 +22,7 @@ FIELDS = (
     "predict_instance_schema_uri",
     "sample_predict_instance",
     "labels",
+    "encryption_spec",
 )
 CHANGEABLE = (
     "display_name",

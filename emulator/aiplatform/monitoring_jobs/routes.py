@@ -6,10 +6,12 @@ from google.protobuf import empty_pb2
 
 from emulator.aiplatform.context import TYPES, Collection, Context, stamp
 from emulator.aiplatform.deployed import ENDPOINT
+from emulator.aiplatform.encryption import check_key
 from emulator.aiplatform.errors import invalid, precondition
 from emulator.aiplatform.listing import listed
 from emulator.aiplatform.methods import Message, message_class
 from emulator.aiplatform.monitoring_jobs import resource
+from emulator.aiplatform.operations import Work, at_once
 from emulator.aiplatform.states import set_state, state_name
 
 _KIND = f"{TYPES}.model_deployment_monitoring_job:ModelDeploymentMonitoringJob"
@@ -24,14 +26,14 @@ class MonitoringJobRoutes:
         self._jobs = Collection(context, _KIND)
         self._endpoints = Collection(context, ENDPOINT)
 
-    def routes(self) -> Mapping[str, Callable[[Message], Message]]:
+    def routes(self) -> Mapping[str, Callable[[Message], Message | Work]]:
         """Handlers by method."""
         return {
             "CreateModelDeploymentMonitoringJob": self.create,
             "GetModelDeploymentMonitoringJob": lambda request: self._jobs.get(request.name),
             "ListModelDeploymentMonitoringJobs": self.list,
-            "UpdateModelDeploymentMonitoringJob": self.update,
-            "DeleteModelDeploymentMonitoringJob": self.delete,
+            "UpdateModelDeploymentMonitoringJob": at_once(self.update),
+            "DeleteModelDeploymentMonitoringJob": at_once(self.delete),
             "PauseModelDeploymentMonitoringJob": self.pause,
             "ResumeModelDeploymentMonitoringJob": self.resume,
         }
@@ -39,6 +41,7 @@ class MonitoringJobRoutes:
     def create(self, request: Message) -> Message:
         """The job of an endpoint that has none."""
         asked = request.model_deployment_monitoring_job
+        check_key(asked, request.parent, "model_deployment_monitoring_job")
         with self._context.lock:
             endpoint = self._endpoints.get(asked.endpoint)
             if endpoint.model_deployment_monitoring_job:

@@ -14,7 +14,15 @@ from emulator.aiplatform.methods import Message
 from emulator.aiplatform.states import set_state
 from emulator.runtime.tasks import Json, TaskEvent, Values
 
-FIELDS = ("display_name", "pipeline_spec", "runtime_config", "labels", "service_account", "network")
+FIELDS = (
+    "display_name",
+    "pipeline_spec",
+    "runtime_config",
+    "labels",
+    "service_account",
+    "network",
+    "encryption_spec",
+)
 CONFIG_FIELDS = ("gcs_output_directory", "parameter_values", "failure_policy")
 _ID = re.compile(r"^[a-z][-a-z0-9]{0,127}$")
 _TYPES: Mapping[str, tuple[type, ...]] = {

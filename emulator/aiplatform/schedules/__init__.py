@@ -1,0 +1,1 @@
+"""Vertex AI's pipeline schedules, on this machine and on its clock."""

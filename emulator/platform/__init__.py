@@ -1,0 +1,1 @@
+"""Google Cloud's APIs around Vertex AI, on its port: projects, services, accounts, quotas, builds, what they push."""
