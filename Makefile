@@ -18,7 +18,8 @@ STATE := .plumbline
 UV := $(shell command -v uv 2>/dev/null || echo $(STATE)/uv/bin/uv)
 READY := .venv/.ready
 RUN := .venv/bin/python -m pipelines
-PLACE = --config $(CONFIG) --env $(CLOUD) --state $(STATE) $(if $(PROJECT),--project $(PROJECT)) $(if $(REGION),--location $(REGION))
+OVERRIDES = $(if $(PROJECT),--project $(PROJECT)) $(if $(REGION),--location $(REGION))
+PLACE = --config $(CONFIG) --env $(CLOUD) --state $(STATE) $(OVERRIDES)
 
 ##@ Everyday
 .PHONY: run-local
@@ -31,11 +32,11 @@ serve-local: $(READY) ## Keep the endpoint of the last run up until Ctrl-C
 
 .PHONY: sample-data
 sample-data: $(READY) ## Load the example's tables into the environment's BigQuery (run-local does it by itself)
-	@$(RUN) sample-data --env $(ENV) --state $(STATE)
+	@$(RUN) sample-data --env $(ENV) --state $(STATE) $(OVERRIDES)
 
 .PHONY: load
 load: $(READY) ## Load a table of your own: make load TABLE=orders FILE=orders.parquet
-	@$(RUN) load --env $(ENV) --state $(STATE) --table $(TABLE) --file $(FILE)
+	@$(RUN) load --env $(ENV) --state $(STATE) $(OVERRIDES) --table $(TABLE) --file $(FILE)
 
 .PHONY: dry-run
 dry-run: $(READY) ## Run the graph with fake components through every scenario, in seconds

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import secrets
 import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -69,7 +70,7 @@ def obtain(wanted: Wanted, clients: Clients, *, build: bool, say: Say) -> Mappin
     found = images.digests(registry, named)
     if build and (absent := [image for name, image in named.items() if name not in found]):
         source = images.upload(clients.storage(), clients.place, archive())
-        order = Order(absent, source, _script(), wanted.trainer, wanted.account)
+        order = Order(absent, source, _script(), wanted.trainer, wanted.account, secrets.token_hex(8))
         images.build(images.build_client(clients), clients.place, order, say=say)
         found = images.digests(registry, named)
     if missing := [image.name for name, image in named.items() if name not in found]:

@@ -211,9 +211,9 @@ def check_places(granted: Mapping[Question, Answer[frozenset[str]]], environment
     absent = {(q.on, q.resource): None for q, found in granted.items() if _is_missing(found)}
     for on, resource in absent:
         if on == "table":
-            table = resource.rpartition(".")[2]
-            message = f"there is no table {resource}"
-            yield Finding("error", "tables", message, f"make load TABLE={table} FILE={table}.parquet")
+            project, dataset, table = resource.split(".")
+            mend = f"bq load --source_format=PARQUET {project}:{dataset}.{table} {table}.parquet"
+            yield Finding("error", "tables", f"there is no table {resource}", mend)
         elif on == "repository":
             format_ = "kfp" if compiled and compiled.resource == resource else "docker"
             mend = make_repository(resource.rpartition("/")[2], environment, format_=format_)

@@ -64,6 +64,8 @@ class Order:
     """Of pyproject.toml: what the trainer's packages are."""
     account: str
     """E-mail address of what the build runs as; empty: the project's default account."""
+    request: str
+    """One of a kind: a build whose answer was lost is known by it."""
 
 
 def registry_client(clients: Clients) -> registry.ArtifactRegistryClient:
@@ -128,7 +130,7 @@ def build(
     with service_errors("starting the build"):
         made = once(
             client,
-            lambda: _under_way(client, parent, wanted.tags),
+            lambda: _same(client, parent, wanted),
             lambda: client.create_build(request={"parent": parent, "build": wanted}, retry=None).metadata.build,
         )
     say(f"building {', '.join(image.target for image in order.images)}: {made.log_url}")
@@ -146,8 +148,7 @@ def build_of(place: Place, order: Order) -> cloudbuild.Build:
         steps=[_step(image, order) for image in order.images],
         timeout=_seconds(_BUILD_S),
         queue_ttl=_seconds(_QUEUE_S),
-        # The second tag tells which images these are: the same ones are not built twice at a time.
-        tags=["plumbline", hashlib.sha256("\n".join(names).encode()).hexdigest()[:40]],
+        tags=["plumbline", hashlib.sha256("\n".join(names).encode()).hexdigest()[:40], order.request],
         service_account=f"projects/{place.project}/serviceAccounts/{order.account}" if order.account else "",
         # An account of one's own comes with a choice of where the log goes.
         options=cloudbuild.BuildOptions(
@@ -168,31 +169,38 @@ def _step(image: Image, order: Order) -> cloudbuild.BuildStep:
     )
 
 
-def _under_way(client: cloudbuild.CloudBuildClient, parent: str, tags: Sequence[str]) -> cloudbuild.Build | None:
-    """A build with the same tags that has not ended, among the most recent ones."""
-    page = next(client.list_builds(request={"parent": parent, "page_size": _RECENT}).pages)
-    return next((found for found in page.builds if found.status in _UNDER_WAY and set(tags) <= set(found.tags)), None)
+def progress(before: cloudbuild.Build, now: cloudbuild.Build) -> Sequence[str]:
+    """A line for each step of a build that stands otherwise than before."""
+    stood = {step.id: step.status for step in before.steps}
+    changed = [step for step in now.steps if step.status != stood.get(step.id, _STATUS.STATUS_UNKNOWN)]
+    return [f"  {step.id}: {step.status.name.lower()}" for step in changed]
+
+
+def _same(client: cloudbuild.CloudBuildClient, parent: str, wanted: cloudbuild.Build) -> cloudbuild.Build | None:
+    """The build that the same request has made, or one of the same images that has not ended."""
+    _, images, request = wanted.tags
+    recent = next(client.list_builds(request={"parent": parent, "page_size": _RECENT}).pages).builds
+    return next(
+        (found for found in recent if request in found.tags or (images in found.tags and found.status in _UNDER_WAY)),
+        None,
+    )
 
 
 def _wait(client: cloudbuild.CloudBuildClient, name: str, say: Say, sleep: Callable[[float], None]) -> cloudbuild.Build:
     """The build once it has ended; says what becomes of its steps."""
-    said: Mapping[str, cloudbuild.Build.Status] = {}
-    waited, pauses = 0.0, iter(_PAUSES_S)
+    before, waited, pauses = cloudbuild.Build(), 0.0, iter(_PAUSES_S)
     while True:
         with service_errors(f"reading {name}"):
-            found = client.get_build(request={"name": name})
-        now = {step.id: step.status for step in found.steps if step.status not in {0, _STATUS.QUEUED}}
-        for step, status in now.items():
-            if said.get(step) != status:
-                say(f"  {step}: {status.name.lower()}")
-        said = now
-        if found.status not in _UNDER_WAY:
-            return found
+            now = client.get_build(request={"name": name})
+        for line in progress(before, now):
+            say(line)
+        if now.status not in _UNDER_WAY:
+            return now
         if waited > _BUILD_S + _QUEUE_S + _MARGIN_S:
-            raise ServiceError(f"the build has not ended after {waited:.0f} s; its log: {found.log_url}")
+            raise ServiceError(f"the build has not ended after {waited:.0f} s; its log: {now.log_url}")
         pause = next(pauses, _LONGEST_PAUSE_S)
         sleep(pause)
-        waited += pause
+        before, waited = now, waited + pause
 
 
 def _tag_name(image: Image) -> str:

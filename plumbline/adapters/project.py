@@ -68,7 +68,9 @@ _CODES: Mapping[int, str] = {
     401: "UNAUTHENTICATED",
     403: "PERMISSION_DENIED",
     404: "NOT_FOUND",
+    409: "ALREADY_EXISTS",
     429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL",
     501: "UNIMPLEMENTED",
     503: "UNAVAILABLE",
 }
@@ -149,6 +151,13 @@ def gather(clients: Clients, identity: Identity, wanted: Wanted) -> Facts | Refu
     project = _answer(partial(_project, caller))
     if isinstance(project, Refused):
         return project
+    # A metadata server has said by now whose token it gives.
+    email = identity.email or getattr(signed_in, "service_account_email", None) or ""
+    return _asked(caller, replace(identity, email=email), project, wanted)
+
+
+def _asked(caller: Caller, identity: Identity, project: Project, wanted: Wanted) -> Facts:
+    """All the questions, asked side by side."""
     account = wanted.environment.service_account or f"{project.number}-compute@developer.gserviceaccount.com"
     with ThreadPoolExecutor(_TOGETHER) as pool:
         ask = partial(_later, pool)

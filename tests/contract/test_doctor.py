@@ -213,8 +213,8 @@ def test_a_dataset_that_is_not_there_is_found_with_its_tables(patient: Patient) 
     found = errors(patient.examined(replace(patient.environment, dataset="doctor_none")))
     assert list(found.values()) == [
         f"bq --location={LOCATION} mk --dataset {PROJECT}:doctor_none",
-        "make load TABLE=flights FILE=flights.parquet",
-        "make load TABLE=weather FILE=weather.parquet",
+        f"bq load --source_format=PARQUET {PROJECT}:doctor_none.flights flights.parquet",
+        f"bq load --source_format=PARQUET {PROJECT}:doctor_none.weather weather.parquet",
     ]
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import zip_longest
 
 from emulator.aiplatform.methods import Message
 
@@ -49,10 +50,11 @@ def pushed(build: Message, values: Mapping[str, str]) -> Sequence[str]:
     """
     found = [substituted(image, values) for image in build.images]
     for step in build.steps:
-        of_step = {**values, **dict(entry.partition("=")[::2] for entry in step.env)}
+        own = dict(entry.partition("=")[::2] for entry in step.env)
+        of_step = {**values, **{name: substituted(value, values) for name, value in own.items()}}
         words = [word for argument in (*step.args, step.script) for word in _WORD.findall(argument)]
         found += _in_words([substituted(word, of_step) for word in words])
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(name for name in found if name))
 
 
 def substituted(text: str, values: Mapping[str, str]) -> str:
@@ -82,7 +84,7 @@ def image_of(name: str) -> Image | None:
 def _in_words(words: Sequence[str]) -> Iterator[str]:
     """Images that a step's command line pushes."""
     pushes, always = "--push" in words, {"push", _DESTINATION}
-    for word, following in zip(words, (*words[1:], ""), strict=True):
+    for word, following in zip_longest(words, words[1:], fillvalue=""):
         option, _, value = word.partition("=")
         if word in always or (pushes and word in _NAMING):
             yield following

@@ -5,7 +5,6 @@ in the location `global` below `operations/build/PROJECT`.
 """
 
 import base64
-import datetime as dt
 import logging
 import re
 import threading
@@ -32,7 +31,7 @@ from emulator.platform.rpc import Caller, Rpc
 log = logging.getLogger(__name__)
 _TYPES = "google.cloud.devtools.cloudbuild_v1.types.cloudbuild"
 _GLOBAL = "global"
-_PHASE = dt.timedelta(seconds=0.1)
+_PHASE_S = 0.1
 """How long a build is queued, and how long it then works."""
 _OPERATION = re.compile(
     r"^/v1/(?:operations/build/(?P<project>[^/]+)|(?P<parent>projects/[^/]+/locations/[^/]+)/operations)"
@@ -141,9 +140,9 @@ class BuildRoutes:
 
     def _run(self, name: str, cancelled: threading.Event, fault: Fault | None) -> None:
         try:
-            self._pause(cancelled)
+            self._context.clock.sleep(_PHASE_S)
             self._unless(cancelled, lambda: self._work(name))
-            self._pause(cancelled)
+            self._context.clock.sleep(_PHASE_S)
             if fault is None or fault.kind != HANGS:
                 self._unless(cancelled, lambda: self._finish(self._builds.get(name), fault))
         except Exception as error:
@@ -162,9 +161,6 @@ class BuildRoutes:
         resource.write_status(build, "WORKING")
         stamp(build, self._context, "start_time")
         self._builds.put(name, build)
-
-    def _pause(self, cancelled: threading.Event) -> None:
-        self._context.clock.wait(cancelled, self._context.clock.now() + _PHASE)
 
     def _finish(self, build: Message, fault: Fault | None) -> None:
         if fault is not None:

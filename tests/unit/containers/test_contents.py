@@ -36,6 +36,13 @@ def test_the_trainer_has_no_packages_of_the_pipeline() -> None:
     assert found >= TRAINING | {"tensorflow"}
 
 
+def test_the_trainer_for_accelerators_is_the_trainer_with_nvidia_s_libraries() -> None:
+    """The same packages in the same versions, and CUDA beside them."""
+    cpu, gpu = packages("trainer"), packages("trainer-gpu")
+    assert cpu < gpu
+    assert {name.partition("-")[0] for name in gpu - cpu} == {"nvidia"}
+
+
 @pytest.mark.parametrize("target", TARGETS)
 def test_an_image_can_import_what_it_runs(target: str, tmp_path: Path) -> None:
     """All that a target is started for is imported from its own folders and its own packages."""

@@ -68,11 +68,25 @@ def test_the_archive_is_the_same_for_the_same_files(checkout: Path) -> None:
     assert archive(checkout) == before
 
 
-@pytest.mark.parametrize("folder", ["components", "plumbline", "serving", "trainer"])
-def test_what_is_copied_into_an_image_is_in_the_digest_of_the_code(folder: str, checkout: Path) -> None:
-    """A change of any file of an image gives another tag, so that it is built anew."""
+@pytest.mark.parametrize(
+    "file",
+    [
+        "components/new.py",
+        "plumbline/new.css",
+        "serving/new.py",
+        "trainer/new.py",
+        "uv.lock",
+        *(
+            pytest.param(name, marks=pytest.mark.xfail(reason="the digest leaves containers/ out", strict=True))
+            for name in ("containers/Dockerfile", "containers/uv.txt")
+        ),
+    ],
+)
+def test_what_an_image_is_made_of_is_in_the_digest_of_the_code(file: str, checkout: Path) -> None:
+    """A change of any file that an image depends on gives another tag, so that it is built anew."""
     before = code_digest(checkout)
-    (checkout / folder / "new.txt").write_text("new", encoding="utf-8")
+    with (checkout / file).open("a", encoding="utf-8") as stream:
+        stream.write("changed")
     assert code_digest(checkout) != before
 
 

@@ -302,9 +302,10 @@ def test_tables_and_repositories_that_are_not_there_are_found() -> None:
     found = {finding.message: finding.mend for finding in diagnosis.check_places(granted, environment())}
     place = "--location=us-central1 --project=my-project"
     where = "projects/my-project/locations/us-central1/repositories"
+    load = "bq load --source_format=PARQUET my-project:plumbline_dev"
     assert found == {
-        "there is no table my-project.plumbline_dev.flights": "make load TABLE=flights FILE=flights.parquet",
-        "there is no table my-project.plumbline_dev.weather": "make load TABLE=weather FILE=weather.parquet",
+        "there is no table my-project.plumbline_dev.flights": f"{load}.flights flights.parquet",
+        "there is no table my-project.plumbline_dev.weather": f"{load}.weather weather.parquet",
         f"there is no {where}/plumbline": (
             f"gcloud artifacts repositories create plumbline --repository-format=docker {place}"
         ),

@@ -22,6 +22,7 @@ Step = cloudbuild_v1.BuildStep
         (Step(script="#!/bin/bash\nset -e\ndocker push $IMAGE\n", env=["IMAGE=a/b:${_TAG}"]), ["a/b:7"]),
         (Step(args=["push", "a/b:1", "push", "a/b:1"]), ["a/b:1"]),
         (Step(args=["push"]), []),
+        (Step(), []),
     ],
 )
 def test_a_step_pushes_what_its_command_says(step: cloudbuild_v1.BuildStep, wanted: list[str]) -> None:
