@@ -121,8 +121,13 @@ generate: $(READY) ## Write what is generated: golden pipeline, JSON schemas, pe
 	@$(RUN) compile --output tests/golden/training.yaml
 	@$(RUN) schemas
 	@$(RUN) permissions
+	@.venv/bin/python -m emulator.platform.table emulator/platform/methods.json
 	@.venv/bin/python -m tests.contract.reliability docs/reliability.md
 	@.venv/bin/python -m emulator.page docs/emulator.md
+
+.PHONY: audit
+audit: $(READY) ## List the packages of the images (SBOM) and the known vulnerabilities among them; needs the network
+	containers/audit.sh
 
 .PHONY: bench
 bench: $(READY) ## Measure speed; docs/performance.md explains the figures

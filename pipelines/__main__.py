@@ -8,6 +8,8 @@ import argparse
 import json
 import re
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from pipelines import local
@@ -16,6 +18,7 @@ from pipelines.session import Session, connect
 from plumbline.config import json_schema, load_environment, load_problem
 from plumbline.environment import Environment
 from plumbline.errors import ConfigError, PlumblineError
+from plumbline.finding import failed
 from plumbline.permissions import roles, table
 from plumbline.problem import ProblemConfig
 
@@ -42,7 +45,7 @@ def _run_local(options: argparse.Namespace) -> int:
     """The whole pipeline on this machine."""
     loaded, environment = load_problem(options.config), _environment(options)
     local.check_emulated(environment)
-    with local.emulator(environment, options.state / "emulator") as ready:
+    with _emulator(options, environment) as ready:
         from pipelines import commands  # noqa: PLC0415 - takes seconds, in which the emulator starts
 
         return commands.run_local(loaded, environment, ready, options.state)
@@ -52,7 +55,7 @@ def _serve_local(options: argparse.Namespace) -> int:
     """The endpoint of the last run, until Ctrl-C."""
     loaded, environment = load_problem(options.config), _environment(options)
     local.check_emulated(environment)
-    with local.emulator(environment, options.state / "emulator") as ready:
+    with _emulator(options, environment) as ready:
         from pipelines import commands  # noqa: PLC0415 - see _run_local
 
         return commands.serve_local(loaded, environment, ready)
@@ -61,7 +64,7 @@ def _serve_local(options: argparse.Namespace) -> int:
 def _sample_data(options: argparse.Namespace) -> int:
     """The tables of the example problem, into the environment's BigQuery."""
     environment = _environment(options)
-    with local.emulator(environment, options.state / "emulator") as ready:
+    with _emulator(options, environment) as ready:
         from pipelines import commands  # noqa: PLC0415 - see _run_local
 
         return commands.sample_data(environment, ready)
@@ -70,7 +73,7 @@ def _sample_data(options: argparse.Namespace) -> int:
 def _load(options: argparse.Namespace) -> int:
     """A table of your own, from a Parquet or CSV file into the environment's BigQuery."""
     environment = _environment(options)
-    with local.emulator(environment, options.state / "emulator") as ready:
+    with _emulator(options, environment) as ready:
         from pipelines import commands  # noqa: PLC0415 - see _run_local
 
         return commands.load(environment, ready, table=options.table, file=options.file)
@@ -104,7 +107,7 @@ def _schemas(_: argparse.Namespace) -> int:
 
 def _run_pipeline(options: argparse.Namespace) -> int:
     """The whole pipeline on Google Cloud: doctor, plan, images, run, verdict."""
-    return _on_cloud(options, "run_pipeline", wait=options.wait)
+    return _on_cloud(options, "run_pipeline", wait=options.wait, images=options.images)
 
 
 def _doctor(options: argparse.Namespace) -> int:
@@ -112,11 +115,11 @@ def _doctor(options: argparse.Namespace) -> int:
     from pipelines.doctor import doctor  # noqa: PLC0415 - the other commands need not wait for it
 
     session = _session(options)
-    with local.emulator(session.environment, options.state / "emulator") as ready:
-        if not options.offline:
+    with nullcontext(None) if options.offline else _emulator(options, session.environment) as ready:
+        if ready:
             ready()
         findings = doctor(session.loaded, session.environment, session.clients, print, offline=options.offline)
-    return int(any(finding.severity == "error" for finding in findings))
+    return int(failed(findings))
 
 
 def _images(options: argparse.Namespace) -> int:
@@ -155,17 +158,21 @@ def _janitor(options: argparse.Namespace) -> int:
 
 def _publish(options: argparse.Namespace) -> int:
     """Publish the compiled pipeline to the environment's pipeline repository."""
-    return _on_cloud(options, "publish", tag=options.tag)
+    return _on_cloud(options, "publish", tag=options.tag, images=options.images)
 
 
 def _on_cloud(options: argparse.Namespace, command: str, **given: object) -> int:
     """Runs a command of `pipelines.cloud` in the environment; one with endpoints has its emulator started."""
     session = _session(options)
-    with local.emulator(session.environment, options.state / "emulator") as ready:
+    with _emulator(options, session.environment) as ready:
         from pipelines import cloud  # noqa: PLC0415 - see _run_local
 
         ready()
         return int(getattr(cloud, command)(session, **given))
+
+
+def _emulator(options: argparse.Namespace, environment: Environment) -> AbstractContextManager[Callable[[], None]]:
+    return local.emulator(environment, options.state / "emulator")
 
 
 def _session(options: argparse.Namespace) -> Session:
@@ -218,6 +225,11 @@ def _options() -> argparse.Namespace:
         added[name].add_argument("--state", type=Path, default=Path(".plumbline"))
         added[name].set_defaults(command=command)
     added["run-pipeline"].add_argument("--no-wait", dest="wait", action="store_false", help="submit only")
+    for name in ("run-pipeline", "publish"):
+        text = (
+            "a folder with what containers/build.sh has printed, a file an image; if not given they are found or built"
+        )
+        added[name].add_argument("--images", type=Path, help=text)
     added["doctor"].add_argument("--offline", action="store_true", help="only what needs no network")
     added["images"].add_argument("--check", action="store_true", help="only look whether they are there")
     added["cancel"].add_argument("--run", default="", help="id of the run; all that are under way if not given")

@@ -1,14 +1,15 @@
 """The commands against a Google Cloud project. They work against the emulator just as well."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
-from pipelines import doctor as doctors
 from pipelines import janitor as janitors
 from pipelines import plan as plans
 from pipelines.code import code_digest
 from pipelines.commands import now
+from pipelines.doctor import doctor
 from pipelines.finish import finish
-from pipelines.images import linked_images
+from pipelines.images import CPU, GPU, Wanted, obtain, read_images
 from pipelines.run import Request, linked, order, start, watch
 from pipelines.session import Session
 from plumbline.adapters import endpoints as on
@@ -16,20 +17,23 @@ from plumbline.adapters import monitoring_jobs, pipeline_jobs, pipeline_reposito
 from plumbline.adapters.registry import parent
 from plumbline.candidate import label
 from plumbline.cost import check_cost
+from plumbline.deployment import STAGING
 from plumbline.errors import ServiceError
+from plumbline.finding import failed
 
 NOT_STARTED = 2
 """Exit status: nothing was started, because something is missing or wrong."""
 
 
-def run_pipeline(session: Session, *, wait: bool) -> int:
-    """Doctor, images, plan, submission, progress, verdict; the exit status is that of a local run.
+def run_pipeline(session: Session, *, wait: bool, images: Path | None) -> int:
+    """Doctor, plan, images, submission, progress, verdict; the exit status is that of a local run.
 
     Args:
         session: Where, and what.
         wait: Whether to follow the run to its end.
+        images: A folder with what containers/build.sh has printed; None where the images are to be found or built.
     """
-    request = _request(session)
+    request = _request(session, images)
     if request is None:
         return NOT_STARTED
     name = start(request, session.say, now=now)
@@ -47,8 +51,7 @@ def run_pipeline(session: Session, *, wait: bool) -> int:
 
 def images(session: Session, *, build: bool) -> int:
     """The three images of this code, built unless they are there."""
-    found = linked_images(session.environment, session.clients, code_digest(), build=build, say=session.say)
-    for image in found.values():
+    for image in _images(session, code_digest(), build=build).values():
         session.say(f"  {image}")
     return 0
 
@@ -87,7 +90,7 @@ def clean_cloud(session: Session, *, confirm: Callable[[str], bool]) -> int:
     """
     clients, config, say = session.clients, session.loaded.config, session.say
     endpoints, name = clients.endpoints(), f"{parent(clients.place)}/endpoints/{session.loaded.config.serving.endpoint}"
-    endpoint, staging = on.find(endpoints, name), on.find(endpoints, f"{name}{on.STAGING}")
+    endpoint, staging = on.find(endpoints, name), on.find(endpoints, f"{name}{STAGING}")
     models = 0 if endpoint is None else len(endpoint.deployed_models)
     if not models and staging is None:
         say(f"nothing is deployed on {name}")
@@ -115,7 +118,7 @@ def schedule(session: Session) -> int:
         raise ServiceError(
             "the environment has no schedule: add `schedule: {cron: 0 6 * * 1, time_zone: Europe/Berlin}`"
         )
-    request = _request(session)
+    request = _request(session, None)
     if request is None:
         return NOT_STARTED
     clients = session.clients
@@ -127,31 +130,37 @@ def schedule(session: Session) -> int:
     return 0
 
 
-def publish(session: Session, *, tag: str) -> int:
-    """Publishes the compiled pipeline, its images linked, under a tag."""
+def publish(session: Session, *, tag: str, images: Path | None) -> int:
+    """Publishes the compiled pipeline, its images linked, under a tag; `images` as for a run."""
     repository = session.environment.pipelines
     if not repository:
         raise ServiceError("the environment names no repository for compiled pipelines: add `pipelines: https://...`")
     code = code_digest()
-    spec = linked(linked_images(session.environment, session.clients, code, build=True, say=session.say))
+    spec = linked(read_images(images, session.environment) if images else _images(session, code, build=True))
     version = pipeline_repository.upload(session.clients, repository, spec, tags=(tag, f"code-{label(code)}"))
     session.say(f"published {repository}/{version} as {tag}")
     return 0
 
 
-def _request(session: Session) -> Request | None:
-    """A run ready to be submitted: examined, built, priced; None where doctor says that it would fail.
+def _request(session: Session, images: Path | None) -> Request | None:
+    """A run ready to be submitted: examined, priced, its images there; None where doctor says that it would fail.
 
     Raises:
         PlumblineError: The images cannot be built, or the run would cost more than the environment allows.
     """
     loaded, environment, clients, say = session.loaded, session.environment, session.clients, session.say
-    findings = doctors.doctor(loaded, environment, clients, say, offline=False)
-    if any(finding.severity == "error" for finding in findings):
+    if failed(doctor(loaded, environment, clients, say, offline=False)):
         say("nothing was started")
         return None
     code = code_digest()
     # Priced before the images are built, which costs money too.
     check_cost(plans.plan(loaded, environment, clients, code, say), environment.max_run_cost)
-    images = linked_images(environment, clients, code, build=True, say=say)
-    return Request(loaded, environment, clients, code, images, linked(images))
+    found = read_images(images, environment) if images else _images(session, code, build=True)
+    return Request(loaded, environment, clients, code, found, linked(found))
+
+
+def _images(session: Session, code: str, *, build: bool) -> Mapping[str, str]:
+    """The images that the problem's hardware needs."""
+    on_gpu = session.loaded.config.training.hardware.accelerator_type.startswith("NVIDIA")
+    wanted = Wanted(session.environment, code, trainer=GPU if on_gpu else CPU)
+    return obtain(wanted, session.clients, build=build, say=session.say)

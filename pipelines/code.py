@@ -7,12 +7,13 @@ from plumbline.digest import tree_digest
 
 ROOT = Path(__file__).parent.parent
 _CODE = ("components", "plumbline", "serving", "trainer")
+_FILES = ("uv.lock", "containers/Dockerfile", "containers/uv.txt")
 
 
 def code_digest(root: Path = ROOT) -> str:
-    """SHA-256, hexadecimal, of the source of the images and of the lock file."""
+    """SHA-256, hexadecimal, of all that the images are made from."""
     files = [path for folder in _CODE for path in (root / folder).rglob("*") if _is_source(path)]
-    return tree_digest(root, [*files, root / "uv.lock"])
+    return tree_digest(root, [*files, *(root / name for name in _FILES)])
 
 
 def commit(root: Path = ROOT) -> str:

@@ -34,9 +34,7 @@ class Wanted:
     code: str
     """Digest of the code, hexadecimal."""
     trainer: str = CPU
-    """CPU, or GPU for a training on accelerators."""
-    account: str = ""
-    """E-mail address of what a build runs as; empty: the project's default account."""
+    """CPU, or GPU for a training on NVIDIA's."""
 
     def images(self) -> Mapping[str, Image]:
         """By their plain names, tagged with the code. The tag of a trainer for accelerators ends in -gpu."""
@@ -47,11 +45,6 @@ class Wanted:
             "plumbline/trainer": Image("trainer", repositories.trainer, f"{tag}{suffix}"),
             "plumbline/serving": Image("serving", repositories.serving, tag),
         }
-
-
-def linked_images(environment: Environment, clients: Clients, code: str, *, build: bool, say: Say) -> Mapping[str, str]:
-    """The images of the code without accelerators, as `obtain` gives them."""
-    return obtain(Wanted(environment, code), clients, build=build, say=say)
 
 
 def obtain(wanted: Wanted, clients: Clients, *, build: bool, say: Say) -> Mapping[str, str]:
@@ -70,7 +63,9 @@ def obtain(wanted: Wanted, clients: Clients, *, build: bool, say: Say) -> Mappin
     found = images.digests(registry, named)
     if build and (absent := [image for name, image in named.items() if name not in found]):
         source = images.upload(clients.storage(), clients.place, archive())
-        order = Order(absent, source, _script(), wanted.trainer, wanted.account, secrets.token_hex(8))
+        order = Order(
+            absent, source, _script(), wanted.trainer, wanted.environment.build_service_account, secrets.token_hex(8)
+        )
         images.build(images.build_client(clients), clients.place, order, say=say)
         found = images.digests(registry, named)
     if missing := [image.name for name, image in named.items() if name not in found]:

@@ -15,6 +15,10 @@ ACCELERATOR_METRIC = "aiplatform.googleapis.com/prediction/online/accelerator/du
 Scores = npt.NDArray[np.float64]
 
 
+STAGING = "-staging"
+"""What the id of the endpoint ends in where a version is tried before it gets traffic."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scaling:
     """Machines of a deployed model: how many, of which kind, and by which utilisation (per cent) they are added."""

@@ -91,6 +91,8 @@ class Environment:
     """The Artifact Registry repository that compiled pipelines are published to."""
     service_account: ServiceAccount = ""
     """What the steps and the training job run as; empty: the project's default, which may do too much."""
+    build_service_account: ServiceAccount = ""
+    """What Cloud Build builds the images as; empty: the project's default."""
     network: VpcNetwork = ""
     encryption_key: EncryptionKey = ""
     """The customer-managed key (CMEK) of pipeline, training job, model, endpoint and monitoring; in the same region."""

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 
 from plumbline import machines
+from plumbline.deployment import STAGING
 from plumbline.environment import Environment, Schedule
 from plumbline.finding import Finding, Severity, ok
 from plumbline.problem import ProblemConfig
@@ -18,7 +19,6 @@ _JOB_ID = re.compile(r"[a-z][-a-z0-9]{0,126}")
 _JOB_SUFFIX = "-20260101000000-0000"
 """Time and chance, which make the id of each run its own."""
 _ENDPOINT = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
-_STAGING = "-staging"
 _MODEL = re.compile(r"[a-z_][a-z0-9_-]{0,62}")
 _LABEL_KEY, _LABEL_VALUE = re.compile(r"[a-z][a-z0-9_-]{0,62}"), re.compile(r"[a-z0-9_-]{0,63}")
 _MOST_LABELS = 64 - 12
@@ -81,7 +81,7 @@ def check_names(name: str, endpoint: str) -> Iterator[Finding]:
         ("run", f"{name.replace('_', '-')}{_JOB_SUFFIX}", _JOB_ID, "name"),
         ("model", name, _MODEL, "name"),
         ("endpoint", endpoint, _ENDPOINT, "serving.endpoint"),
-        ("staging endpoint", f"{endpoint}{_STAGING}", _ENDPOINT, "serving.endpoint"),
+        ("staging endpoint", f"{endpoint}{STAGING}", _ENDPOINT, "serving.endpoint"),
     )
     for what, made, allowed, key in ids:
         if not allowed.fullmatch(made):

@@ -19,8 +19,6 @@ from plumbline.environment import Place
 from plumbline.errors import ServiceError
 
 Endpoints: TypeAlias = vertex.EndpointServiceClient
-STAGING = "-staging"
-"""What the id of the endpoint ends in where a version is tried before it gets traffic."""
 _LOOK_S = 5.0
 _UNAVAILABLE = retry.Retry(
     predicate=retry.if_exception_type(*RETRIABLE),

@@ -15,11 +15,11 @@ from google.protobuf import json_format
 from plumbline.adapters import pipeline_jobs
 from plumbline.adapters.bigquery import full_name
 from plumbline.adapters.clients import Clients
-from plumbline.adapters.endpoints import STAGING
 from plumbline.adapters.operations import service_errors
 from plumbline.adapters.registry import parent
 from plumbline.candidate import label
 from plumbline.cost import Machines
+from plumbline.deployment import STAGING
 from plumbline.environment import Place
 from plumbline.inventory import (
     Deployed,

@@ -13,7 +13,7 @@ from google.cloud import aiplatform_v1 as vertex
 from plumbline.adapters import endpoints as on
 from plumbline.adapters.clients import Clients
 from plumbline.adapters.registry import promote
-from plumbline.deployment import Scaling, check_scaling, check_smoke, scaling
+from plumbline.deployment import STAGING, Scaling, check_scaling, check_smoke, scaling
 from plumbline.errors import ServiceError
 from plumbline.probe import Probe
 from plumbline.problem import Serving
@@ -59,7 +59,7 @@ def _beside_the_traffic(
 ) -> vertex.DeployedModel:
     """The version deployed without traffic, after it has answered the probe on the staging endpoint."""
     endpoints, wanted = clients.endpoints(), scaling(serving)
-    staging = on.ensure(endpoints, clients.place, f"{serving.endpoint}{on.STAGING}", problem=_problem(version))
+    staging = on.ensure(endpoints, clients.place, f"{serving.endpoint}{STAGING}", problem=_problem(version))
     one = Scaling(wanted.machine_type, wanted.accelerator_type, wanted.accelerator_count, 1, 1, wanted.targets)
     begun: list[on.Deployment] = []
     try:

@@ -3,12 +3,13 @@
 import json
 import secrets
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from google.cloud.devtools import cloudbuild_v1 as cloudbuild
 
-from pipelines.images import GPU, Wanted, archive, linked_images, obtain
+from pipelines.images import GPU, Wanted, archive, obtain
 from plumbline.adapters import images
 from plumbline.adapters.clients import Clients
 from plumbline.adapters.images import Image, Order
@@ -76,8 +77,8 @@ def builds(clients: Clients, tag: str) -> list[cloudbuild.Build]:
 def test_images_are_built_once(environment: Environment, clients: Clients, code: str) -> None:
     """The first call builds all three and gives their digests; the second gives the same and builds nothing."""
     said: list[str] = []
-    first = linked_images(environment, clients, code, build=True, say=said.append)
-    again = linked_images(environment, clients, code, build=True, say=pytest.fail)
+    first = obtain(Wanted(environment, code), clients, build=True, say=said.append)
+    again = obtain(Wanted(environment, code), clients, build=True, say=pytest.fail)
     assert again == first
     assert {name: image.partition("@sha256:")[0] for name, image in first.items()} == {
         "plumbline/components": environment.images.components,
@@ -91,7 +92,7 @@ def test_images_are_built_once(environment: Environment, clients: Clients, code:
 
 def test_only_what_is_not_there_is_built(environment: Environment, clients: Clients, code: str) -> None:
     """A trainer for accelerators is one image more; the other two are there already."""
-    linked_images(environment, clients, code, build=True, say=print)
+    obtain(Wanted(environment, code), clients, build=True, say=print)
     gpu = obtain(Wanted(environment, code, trainer=GPU), clients, build=True, say=print)
     last, _ = builds(clients, code[:40])
     assert [step.id for step in last.steps] == ["trainer"]
@@ -104,7 +105,7 @@ def test_what_is_not_there_is_named_when_nothing_may_be_built(
 ) -> None:
     """`images --check` says which images are not there, and what builds them."""
     with pytest.raises(PlumblineError, match=rf"no image .*trainer:{code[:40]}.*: `make images`"):
-        linked_images(environment, clients, code, build=False, say=print)
+        obtain(Wanted(environment, code), clients, build=False, say=print)
     assert builds(clients, code[:40]) == []
 
 
@@ -112,7 +113,7 @@ def test_the_build_has_an_account_a_place_for_its_log_and_an_end(
     environment: Environment, clients: Clients, code: str
 ) -> None:
     """Cloud Build is told what it insists on with an account of one's own, and no step waits for another."""
-    obtain(Wanted(environment, code, account=ACCOUNT), clients, build=True, say=print)
+    obtain(Wanted(replace(environment, build_service_account=ACCOUNT), code), clients, build=True, say=print)
     (made,) = builds(clients, code[:40])
     assert made.service_account == f"projects/{PROJECT}/serviceAccounts/{ACCOUNT}"
     assert made.options.logging == cloudbuild.BuildOptions.LoggingMode.CLOUD_LOGGING_ONLY
@@ -123,7 +124,7 @@ def test_the_build_has_an_account_a_place_for_its_log_and_an_end(
 
 def test_the_source_is_in_the_bucket_under_its_digest(environment: Environment, clients: Clients, code: str) -> None:
     """The build reads the archive of this checkout; the same archive is not written twice."""
-    linked_images(environment, clients, code, build=True, say=print)
+    obtain(Wanted(environment, code), clients, build=True, say=print)
     (made,) = builds(clients, code[:40])
     source = made.source.storage_source
     bucket = clients.storage().bucket(environment.bucket)
@@ -139,7 +140,7 @@ def test_a_build_that_fails_says_why_and_where_its_log_is(
     """An account that may not push is an error with the reason and the link to the log."""
     denied = {"member": f"serviceAccount:{ACCOUNT}", "permission": "artifactregistry.repositories.uploadArtifacts"}
     taken_away.write_text(json.dumps({"denied": [denied]}), encoding="utf-8")
-    wanted = Wanted(environment, code, account=ACCOUNT)
+    wanted = Wanted(replace(environment, build_service_account=ACCOUNT), code)
     with pytest.raises(ServiceError, match=r"were not built: failed to push .*; its log: https://console"):
         obtain(wanted, clients, build=True, say=print)
 
@@ -152,7 +153,7 @@ def test_a_refusal_says_what_was_being_done(
     write(faults, {"method": method, "kind": "answer", "code": "PERMISSION_DENIED", "message": "not allowed"})
     doing = {"GetTag": "looking for", "CreateBuild": "starting the build", "GetBuild": "reading"}[method]
     with pytest.raises(ServiceError, match=f"{doing}.*: .*not allowed"):
-        linked_images(environment, clients, code, build=True, say=print)
+        obtain(Wanted(environment, code), clients, build=True, say=print)
 
 
 @pytest.mark.parametrize("kind", ["answer", "lost"])
@@ -161,7 +162,7 @@ def test_a_build_is_not_started_twice(
 ) -> None:
     """Cloud Build out of reach for a moment is asked again; a build whose answer was lost is waited for."""
     write(faults, {"method": "CreateBuild", "kind": kind, "code": "UNAVAILABLE", "message": "later", "times": 1})
-    assert len(linked_images(environment, clients, code, build=True, say=print)) == 3
+    assert len(obtain(Wanted(environment, code), clients, build=True, say=print)) == 3
     assert len(builds(clients, code[:40])) == 1
 
 

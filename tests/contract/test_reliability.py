@@ -26,6 +26,7 @@ from plumbline.adapters.retries import RETRIABLE, Patience
 from plumbline.adapters.rollout import roll_out
 from plumbline.adapters.storage import ensure_bucket
 from plumbline.candidate import Candidate
+from plumbline.deployment import STAGING
 from plumbline.environment import Place, Schedule
 from plumbline.errors import PlumblineError
 from plumbline.hardware import Hardware
@@ -120,14 +121,14 @@ class World:
 
     def deployed(self) -> int:
         """How many models are on the endpoint and its staging endpoint, or have containers there."""
-        found = [on.find(self.clients.endpoints(), name) for name in (self.endpoint, f"{self.endpoint}{on.STAGING}")]
+        found = [on.find(self.clients.endpoints(), name) for name in (self.endpoint, f"{self.endpoint}{STAGING}")]
         listed = sum(len(endpoint.deployed_models) for endpoint in found if endpoint)
-        running = sum(len(containers_of(name)) for name in (self.endpoint, f"{self.endpoint}{on.STAGING}"))
+        running = sum(len(containers_of(name)) for name in (self.endpoint, f"{self.endpoint}{STAGING}"))
         return max(listed, running)
 
     def staging(self) -> bool:
         """Whether the staging endpoint is there."""
-        return on.find(self.clients.endpoints(), f"{self.endpoint}{on.STAGING}") is not None
+        return on.find(self.clients.endpoints(), f"{self.endpoint}{STAGING}") is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -276,7 +276,6 @@ def test_a_name_in_git_cannot_become_code(machine: Machine) -> None:
     assert published[-1] == nasty
 
 
-@pytest.mark.xfail(reason="the commands have no --images yet", strict=True)
 @pytest.mark.parametrize("command", ["run-pipeline", "publish"])
 def test_the_command_line_takes_what_the_files_give(command: str, machine: Machine) -> None:
     """Each option in the files is one that the command has."""

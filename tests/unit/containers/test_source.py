@@ -76,10 +76,8 @@ def test_the_archive_is_the_same_for_the_same_files(checkout: Path) -> None:
         "serving/new.py",
         "trainer/new.py",
         "uv.lock",
-        *(
-            pytest.param(name, marks=pytest.mark.xfail(reason="the digest leaves containers/ out", strict=True))
-            for name in ("containers/Dockerfile", "containers/uv.txt")
-        ),
+        "containers/Dockerfile",
+        "containers/uv.txt",
     ],
 )
 def test_what_an_image_is_made_of_is_in_the_digest_of_the_code(file: str, checkout: Path) -> None:
