@@ -237,6 +237,8 @@ class Serving:
     """Per cent of CPU (and of the accelerator, where there is one) that autoscaling aims at."""
     timeout_s: Count = 1800
     """How long a deployment may take."""
+    request_logging: Fraction = 1.0
+    """Share of the predictions that Vertex AI logs to BigQuery. Only a new endpoint takes another one."""
     smoke_rows: Count = 16
     smoke_tolerance: Positive = 1e-4
     """Largest difference between an online score and the offline score of the same row."""

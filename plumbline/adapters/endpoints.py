@@ -30,11 +30,27 @@ _UNAVAILABLE = retry.Retry(
 """A replica that is just starting, or just going, answers 503; it takes seconds, so it is asked again sooner."""
 
 
-def ensure(endpoints: Endpoints, place: Place, endpoint_id: str, *, problem: str) -> vertex.Endpoint:
-    """The endpoint of this id, made when there is none, with a label that names its problem."""
+def ensure(
+    endpoints: Endpoints, place: Place, endpoint_id: str, *, problem: str, logging: float = 0.0
+) -> vertex.Endpoint:
+    """The endpoint of this id, made when there is none.
+
+    Args:
+        endpoints: The service.
+        place: Where.
+        endpoint_id: Last part of its name.
+        problem: Its label says so.
+        logging: Share of predictions that it logs. It is set here, since an endpoint that is monitored takes no logging
+            any more.
+    """
     name = f"{parent(place)}/endpoints/{endpoint_id}"
     labels = {**place.labels, "problem": label(problem)}
     wanted = vertex.Endpoint(display_name=endpoint_id, labels=labels, encryption_spec=encryption(place))
+    if logging:
+        table = f"bq://{place.project}.{place.dataset}.{endpoint_id.replace('-', '_')}_requests"
+        wanted.predict_request_response_logging_config = vertex.PredictRequestResponseLoggingConfig(
+            enabled=True, sampling_rate=logging, bigquery_destination=vertex.BigQueryDestination(output_uri=table)
+        )
 
     def make() -> vertex.Endpoint:
         pending = endpoints.create_endpoint(parent=parent(place), endpoint=wanted, endpoint_id=endpoint_id, retry=None)

@@ -37,7 +37,9 @@ def roll_out(clients: Clients, serving: Serving, version: str, probe: Probe) -> 
         ServiceError: Vertex AI refuses or fails, or gives other machines than were asked for.
     """
     endpoints, wanted = clients.endpoints(), scaling(serving)
-    endpoint = on.ensure(endpoints, clients.place, serving.endpoint, problem=_problem(version))
+    endpoint = on.ensure(
+        endpoints, clients.place, serving.endpoint, problem=_problem(version), logging=serving.request_logging
+    )
     # What an interrupted run left without traffic would be paid for; the version that serves has traffic.
     on.retire(endpoints, endpoint)
     running = on.deployed(endpoints, endpoint, version)

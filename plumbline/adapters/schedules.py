@@ -16,12 +16,12 @@ from plumbline.environment import Place, Schedule
 from plumbline.errors import ServiceError
 
 Schedules: TypeAlias = vertex.ScheduleServiceClient
-Change = Literal["made", "changed", "unchanged"]
+Change = Literal["made", "changed", "resumed", "unchanged"]
 _FIELDS = ("cron", "create_pipeline_job_request", "max_concurrent_run_count", "max_concurrent_active_run_count")
 
 
 def put(schedules: Schedules, place: Place, when: Schedule, order: Order) -> tuple[vertex.Schedule, Change]:
-    """The schedule of an order's problem, made or brought up to date, and which of the two.
+    """The schedule of an order's problem, made or brought up to date and going on, and which of them was needed.
 
     Raises:
         ServiceError: Vertex AI refuses it, or there are several, which none of our commands makes.
@@ -36,11 +36,15 @@ def put(schedules: Schedules, place: Place, when: Schedule, order: Order) -> tup
                 lambda: schedules.create_schedule(parent=parent(place), schedule=wanted, retry=None),
             )
             return made, "made"
-        if all(getattr(known, field) == getattr(wanted, field) for field in _FIELDS):
-            return known, "unchanged"
-        wanted.name = known.name
-        mask = field_mask_pb2.FieldMask(paths=_FIELDS)
-        return schedules.update_schedule(schedule=wanted, update_mask=mask), "changed"
+        change: Change = "unchanged"
+        if any(getattr(known, field) != getattr(wanted, field) for field in _FIELDS):
+            wanted.name, change = known.name, "changed"
+            mask = field_mask_pb2.FieldMask(paths=_FIELDS)
+            known = schedules.update_schedule(schedule=wanted, update_mask=mask)
+        if known.state == vertex.Schedule.State.PAUSED:
+            schedules.resume_schedule(name=known.name)
+            known, change = schedules.get_schedule(name=known.name), "resumed"
+        return known, change
 
 
 def find(schedules: Schedules, place: Place, problem: str) -> vertex.Schedule | None:

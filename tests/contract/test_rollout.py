@@ -101,6 +101,12 @@ def test_a_first_version_serves(shop: Shop) -> None:
     )
     assert on.scaling_of(found) == scaling(shop.serving)
     assert deployed.difference == 0
+    logging = shop.clients.endpoints().get_endpoint(name=shop.endpoint).predict_request_response_logging_config
+    assert (logging.enabled, logging.sampling_rate) == (True, 1.0)
+    assert (
+        logging.bigquery_destination.output_uri
+        == f"bq://{PROJECT}.d.{shop.serving.endpoint.replace('-', '_')}_requests"
+    )
     assert shop.is_clean()
 
 

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,13 +43,6 @@ class Laptop:
             self.command(*arguments), cwd=ROOT, env=environ(), capture_output=True, text=True, check=False, timeout=280
         )
 
-    def load(self, name: str, rows: pa.Table) -> None:
-        """A table into the emulator's BigQuery."""
-        file = self.folder / f"{name}.parquet"
-        pq.write_table(rows, file)
-        loaded = self.run("load", "--table", name, "--file", str(file))
-        assert loaded.returncode == 0, loaded.stderr
-
 
 def environ() -> dict[str, str]:
     """The environment of a user's shell."""
@@ -78,30 +72,41 @@ def laptop(folder: Path) -> Laptop:
     return Laptop(folder, env)
 
 
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Laptop:
-    """A laptop with ninety days of orders: returns depend on amount, warehouse and hour."""
-    made = laptop(tmp_path_factory.mktemp("shop"))
+def orders(run: Callable[..., subprocess.CompletedProcess[str]], folder: Path) -> None:
+    """Ninety days of orders, loaded: returns depend on amount, warehouse and hour."""
     random = np.random.default_rng(3)
     hours = np.arange(_HOURS)
     amount = random.uniform(0, 200, _HOURS)
     warehouse = random.integers(1, 4, _HOURS)
     chance = 1 / (1 + np.exp(-(amount / 40 - 4 + (warehouse == 2) + np.sin(hours % 24 / 24 * 2 * np.pi))))
     placed = np.datetime64("2020-01-01T00:00:00", "us") + hours.astype("timedelta64[h]")
-    made.load(
-        "orders",
-        pa.table(
-            {
-                "order_number": [f"n{number}" for number in hours],
-                "placed_at": pa.array(placed, pa.timestamp("us")),
-                "outcome": np.where(random.random(_HOURS) < chance, "returned", "kept"),
-                "amount": pa.array(amount, mask=random.random(_HOURS) < 0.1),
-                "warehouse": warehouse,
-                "basket_size": pa.array(random.integers(1, 9, _HOURS), mask=random.random(_HOURS) < 0.2),
-                "express": pa.array(random.random(_HOURS) < 0.3, mask=random.random(_HOURS) < 0.1),
-            }
-        ),
+    rows = pa.table(
+        {
+            "order_number": [f"n{number}" for number in hours],
+            "placed_at": pa.array(placed, pa.timestamp("us")),
+            "outcome": np.where(random.random(_HOURS) < chance, "returned", "kept"),
+            "amount": pa.array(amount, mask=random.random(_HOURS) < 0.1),
+            "warehouse": warehouse,
+            "basket_size": pa.array(random.integers(1, 9, _HOURS), mask=random.random(_HOURS) < 0.2),
+            "express": pa.array(random.random(_HOURS) < 0.3, mask=random.random(_HOURS) < 0.1),
+        }
     )
+    load(run, folder, "orders", rows)
+
+
+def load(run: Callable[..., subprocess.CompletedProcess[str]], folder: Path, name: str, rows: pa.Table) -> None:
+    """A table into the emulator's BigQuery, by the command line."""
+    file = folder / f"{name}.parquet"
+    pq.write_table(rows, file)
+    loaded = run("load", "--table", name, "--file", str(file))
+    assert loaded.returncode == 0, loaded.stderr
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Laptop:
+    """A laptop with ninety days of orders."""
+    made = laptop(tmp_path_factory.mktemp("shop"))
+    orders(made.run, made.folder)
     return made
 
 
@@ -152,8 +157,13 @@ def test_a_model_of_shuffled_labels_is_blocked(tmp_path: Path) -> None:
         pc.and_(pc.is_in(flights.column("tailnum"), chosen), pc.is_valid(flights.column("arr_delay")))
     )
     shuffled = landed.column("arr_delay").take(random.permutation(landed.num_rows))
-    place.load("flights_sample", landed.set_column(landed.column_names.index("arr_delay"), "arr_delay", shuffled))
-    place.load("weather", read_sample("weather"))
+    load(
+        place.run,
+        tmp_path,
+        "flights_sample",
+        landed.set_column(landed.column_names.index("arr_delay"), "arr_delay", shuffled),
+    )
+    load(place.run, tmp_path, "weather", read_sample("weather"))
     config, query = tmp_path / "flights.yaml", tmp_path / "queries" / "flights.sql"
     text = (ROOT / "configs" / "flights.yaml").read_text(encoding="utf-8")
     config.write_text(text.replace("tables: [flights, weather]", "tables: [flights_sample, weather]"), encoding="utf-8")

@@ -62,7 +62,9 @@ def test_the_code_s_digest_changes_with_the_code(tmp_path: Path) -> None:
     """A changed source file is another image, so nothing stale comes out of a cache."""
     for folder in ("components", "plumbline", "serving", "trainer"):
         (tmp_path / folder).mkdir()
-    (tmp_path / "uv.lock").write_text("lock", encoding="utf-8")
+    (tmp_path / "containers").mkdir()
+    for file in ("uv.lock", "containers/Dockerfile", "containers/uv.txt"):
+        (tmp_path / file).write_text("x", encoding="utf-8")
     source = tmp_path / "plumbline" / "gates.py"
     source.write_text("a = 1", encoding="utf-8")
     before = code_digest(tmp_path)
