@@ -107,7 +107,7 @@ def _schemas(_: argparse.Namespace) -> int:
 
 def _run_pipeline(options: argparse.Namespace) -> int:
     """The whole pipeline on Google Cloud: doctor, plan, images, run, verdict."""
-    return _on_cloud(options, "run_pipeline", wait=options.wait, images=options.images)
+    return _examined(options, "run_pipeline", wait=options.wait, images=options.images)
 
 
 def _doctor(options: argparse.Namespace) -> int:
@@ -148,7 +148,7 @@ def _clean_cloud(options: argparse.Namespace) -> int:
 
 def _schedule(options: argparse.Namespace) -> int:
     """Make or change the schedule on which the pipeline runs by itself."""
-    return _on_cloud(options, "schedule")
+    return _examined(options, "schedule")
 
 
 def _janitor(options: argparse.Namespace) -> int:
@@ -169,6 +169,19 @@ def _on_cloud(options: argparse.Namespace, command: str, **given: object) -> int
 
         ready()
         return int(getattr(cloud, command)(session, **given))
+
+
+def _examined(options: argparse.Namespace, command: str, **given: object) -> int:
+    """As `_on_cloud`, for a command that needs doctor's findings: doctor works while this process still imports."""
+    session = _session(options)
+    with _emulator(options, session.environment) as ready:
+        from pipelines.doctor import begun  # noqa: PLC0415 - the other commands need not wait for it
+
+        ready()
+        with begun(session.loaded, session.environment) as examined:
+            from pipelines import cloud  # noqa: PLC0415 - see _run_local
+
+            return int(getattr(cloud, command)(session, examined, **given))
 
 
 def _emulator(options: argparse.Namespace, environment: Environment) -> AbstractContextManager[Callable[[], None]]:

@@ -1,14 +1,14 @@
 """The commands against a Google Cloud project. They work against the emulator just as well."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pipelines import janitor as janitors
 from pipelines import plan as plans
 from pipelines.code import code_digest
 from pipelines.commands import now
-from pipelines.doctor import doctor
 from pipelines.finish import finish
+from pipelines.follow import Say
 from pipelines.images import CPU, GPU, Wanted, obtain, read_images
 from pipelines.run import Request, linked, order, start, watch
 from pipelines.session import Session
@@ -18,23 +18,26 @@ from plumbline.adapters.registry import parent
 from plumbline.candidate import label
 from plumbline.cost import check_cost
 from plumbline.deployment import STAGING
-from plumbline.errors import ServiceError
-from plumbline.finding import failed
+from plumbline.errors import PlumblineError, ServiceError
+from plumbline.finding import Finding, failed
 
+Examined = Callable[[Say], Sequence[Finding]]
 NOT_STARTED = 2
 """Exit status: nothing was started, because something is missing or wrong."""
 
 
-def run_pipeline(session: Session, *, wait: bool, images: Path | None) -> int:
+def run_pipeline(session: Session, examined: Examined, *, wait: bool, images: Path | None) -> int:
     """Doctor, plan, images, submission, progress, verdict; the exit status is that of a local run.
 
     Args:
         session: Where, and what.
+        examined: Doctor's findings, which are waited for and said.
         wait: Whether to follow the run to its end.
         images: A folder with what containers/build.sh has printed; None where the images are to be found or built.
     """
-    request = _request(session, images)
+    request = _request(session, examined, images)
     if request is None:
+        session.say("nothing was started")
         return NOT_STARTED
     name = start(request, session.say, now=now)
     session.say(f"  {'console':<12} {pipeline_jobs.console(session.clients.place, name.rpartition('/')[2])}")
@@ -111,15 +114,16 @@ def clean_cloud(session: Session, *, confirm: Callable[[str], bool]) -> int:
     return 0
 
 
-def schedule(session: Session) -> int:
+def schedule(session: Session, examined: Examined) -> int:
     """Makes the schedule of the problem, or brings it up to date."""
     when = session.environment.schedule
     if when is None:
         raise ServiceError(
             "the environment has no schedule: add `schedule: {cron: 0 6 * * 1, time_zone: Europe/Berlin}`"
         )
-    request = _request(session, None)
+    request = _request(session, examined, None)
     if request is None:
+        session.say("nothing was started")
         return NOT_STARTED
     clients = session.clients
     made, change = schedules.put(clients.schedules(), clients.place, when, order(request, job_id=""))
@@ -142,21 +146,29 @@ def publish(session: Session, *, tag: str, images: Path | None) -> int:
     return 0
 
 
-def _request(session: Session, images: Path | None) -> Request | None:
+def _request(session: Session, examined: Examined, images: Path | None) -> Request | None:
     """A run ready to be submitted: examined, priced, its images there; None where doctor says that it would fail.
 
     Raises:
         PlumblineError: The images cannot be built, or the run would cost more than the environment allows.
     """
-    loaded, environment, clients, say = session.loaded, session.environment, session.clients, session.say
-    if failed(doctor(loaded, environment, clients, say, offline=False)):
-        say("nothing was started")
+    environment, say, code = session.environment, session.say, code_digest()
+    planned: list[str] = []
+    try:
+        estimate = plans.plan(session.loaded, environment, session.clients, code, planned.append)
+    except PlumblineError:
+        # Doctor knows better why, and what mends it.
+        if failed(examined(say)):
+            return None
+        raise
+    if failed(examined(say)):
         return None
-    code = code_digest()
-    # Priced before the images are built, which costs money too.
-    check_cost(plans.plan(loaded, environment, clients, code, say), environment.max_run_cost)
+    for line in planned:
+        say(line)
+    # Before the images are built, which costs money too.
+    check_cost(estimate, environment.max_run_cost)
     found = read_images(images, environment) if images else _images(session, code, build=True)
-    return Request(loaded, environment, clients, code, found, linked(found))
+    return Request(session.loaded, environment, session.clients, code, found, linked(found))
 
 
 def _images(session: Session, code: str, *, build: bool) -> Mapping[str, str]:

@@ -2,8 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
 
 from pipelines.code import code_digest
+from pipelines.session import connect
 from plumbline.adapters.clients import Clients
 from plumbline.adapters.identity import identity
 from plumbline.config import Loaded
@@ -39,6 +43,30 @@ def doctor(loaded: Loaded, environment: Environment, clients: Clients, say: Say,
         findings += asked
     say(f"\n{_summary(findings)} ({time.monotonic() - started:.1f} s{', offline' if offline else ''})")
     return findings
+
+
+@contextmanager
+def begun(loaded: Loaded, environment: Environment) -> Iterator[Callable[[Say], Sequence[Finding]]]:
+    """Doctor at work in a process of its own, and a function that waits for it, says its lines and gives its findings.
+
+    Google's clients take seconds to import, here as there: with two cores both can do it at once.
+    """
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as second:
+        working = second.submit(_apart, loaded, environment)
+
+        def told(say: Say) -> Sequence[Finding]:
+            said, findings = working.result()
+            for line in said:
+                say(line)
+            return findings
+
+        yield told
+
+
+def _apart(loaded: Loaded, environment: Environment) -> tuple[Sequence[str], Sequence[Finding]]:
+    said: list[str] = []
+    findings = doctor(loaded, environment, connect(environment), said.append, offline=False)
+    return said, findings
 
 
 def examine(config: ProblemConfig, environment: Environment, clients: Clients, who: Identity) -> Sequence[Finding]:

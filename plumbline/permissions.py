@@ -161,6 +161,10 @@ _SUBMITTER: Mapping[str, Sequence[Row]] = {
         ("tables.get", "table", "bigquery.tables.get"),
         ("jobs.insert", "project", "bigquery.jobs.create"),
         ("jobs.insert", "table", "bigquery.tables.getData"),
+        # A dry run makes nothing, but needs what the statement needs: CREATE OR REPLACE TABLE, as in ingest.
+        ("jobs.insert", "dataset", "bigquery.tables.create"),
+        ("jobs.insert", "table", "bigquery.tables.update"),
+        ("jobs.insert", "table", "bigquery.tables.updateData"),
         ("ModelService.GetModel", "project", "aiplatform.models.get"),
         ("ModelService.ListModelVersions", "project", "aiplatform.models.list"),  # inferred
         ("EndpointService.GetEndpoint", "project", "aiplatform.endpoints.get"),

@@ -56,14 +56,15 @@ def look_ahead(clients: Clients, loaded: Loaded, *, code: str) -> Outlook:
 
 
 def query_bytes(clients: Clients, loaded: Loaded) -> int:
-    """What the query of the ingest step would read. A dry run of the query alone needs no right to make tables.
+    """What the statement of the ingest step would read. To answer for the query alone, the emulator runs it.
 
     Raises:
         DataError: BigQuery refuses the query, or it reads more than the config allows.
     """
     data, place = loaded.config.data, clients.place
     filled = fill(loaded.sql, {table: bq.full_name(place, table) for table in data.tables})
-    found = bq.query_bytes(clients.bigquery(), filled)
+    name = bq.full_name(place, f"{loaded.config.name}_features_plan")
+    found = bq.query_bytes(clients.bigquery(), f"CREATE OR REPLACE TABLE `{name}` AS\n{filled}")
     bq.check_bytes(found, data.maximum_bytes)
     return found
 

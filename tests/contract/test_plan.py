@@ -255,11 +255,11 @@ def test_a_table_that_is_not_there_ends_the_plan(shop: Shop) -> None:
 
 
 def test_bytes_are_those_of_bigquery_s_dry_run(shop: Shop) -> None:
-    """The query of the ingest step is asked about and not run. The emulator says 0, so the answer is recorded."""
+    """The statement of the ingest step is asked about and not run. The emulator says 0, so the answer is recorded."""
     with recorded(estimate=2**30) as bigquery_:
         assert query_bytes(answered_by(shop, bigquery_.client), shop.loaded) == 2**30
         [asked] = bigquery_.jobs(dry=True)
-        assert asked["query"]["query"].startswith("SELECT id")
+        assert asked["query"]["query"].startswith("CREATE OR REPLACE TABLE")
         assert not bigquery_.jobs(dry=False)
 
 
