@@ -7,7 +7,7 @@ Storage Read API, since the anonymous result of a query cannot be read that way 
 
 import hashlib
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -87,17 +87,20 @@ def check_bytes(found: int, maximum: int) -> None:
         )
 
 
-def materialise(client: bigquery.Client, sql: str, table: str, *, maximum_bytes: int) -> Made:
-    """The result of a query as a table that replaces one of the same name.
+def materialise(
+    client: bigquery.Client, sql: str, table: str, *, maximum_bytes: int, labels: Mapping[str, str]
+) -> Made:
+    """The result of a query as a table, with labels, that replaces one of the same name.
 
     Raises:
         DataError: The query is refused, or would read more than `maximum_bytes`.
         ServiceError: BigQuery fails.
     """
     # The statement itself is asked about: to answer for a SELECT, the emulator runs it.
-    statement = f"CREATE OR REPLACE TABLE `{table}` AS\n{sql}"
+    listed = ", ".join(f"('{name}', '{value}')" for name, value in labels.items())
+    statement = f"CREATE OR REPLACE TABLE `{table}` OPTIONS(labels=[{listed}]) AS\n{sql}"
     check_bytes(query_bytes(client, statement), maximum_bytes)
-    config = bigquery.QueryJobConfig(maximum_bytes_billed=maximum_bytes)
+    config = bigquery.QueryJobConfig(maximum_bytes_billed=maximum_bytes, labels=dict(labels))
     with _query_errors():
         job = client.query(statement, job_config=config)
         job.result(timeout=_TIMEOUT_S)

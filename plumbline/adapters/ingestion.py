@@ -6,6 +6,7 @@ from pathlib import Path
 
 from plumbline.adapters import bigquery as bq
 from plumbline.adapters.clients import Clients
+from plumbline.candidate import label
 from plumbline.dataset import SPLITS, SplitName, SplitSummary, Summary, write_summary
 from plumbline.ingestion import check_columns, table_names, wanted_columns, windows, within, write_split
 from plumbline.problem import Data
@@ -22,13 +23,14 @@ def ingest(clients: Clients, name: str, data: Data, sql: str, *, dataset: Path) 
     filled = fill(sql, {table: bq.full_name(place, table) for table in data.tables})
     changed = bq.last_change(client, place, data.tables)
     names = table_names(name, hashlib.sha256(f"{filled}\n{changed}".encode()).hexdigest())
+    labels = {**place.labels, "problem": label(name)}
     features, training = bq.full_name(place, names.features), bq.full_name(place, names.training)
-    made = bq.materialise(client, filled, features, maximum_bytes=data.maximum_bytes)
+    made = bq.materialise(client, filled, features, maximum_bytes=data.maximum_bytes, labels=labels)
     check_columns(data, bq.column_names(client, features))
     splits = _write_splits(clients, data, features, dataset)
     condition = within(data.split.train, data.time)
     selected = f"SELECT * FROM `{features}` WHERE {condition}"  # noqa: S608 - identifiers and dates of the config
-    bq.materialise(client, selected, training, maximum_bytes=data.maximum_bytes)
+    bq.materialise(client, selected, training, maximum_bytes=data.maximum_bytes, labels=labels)
     summary = Summary(
         table=features,
         training_table=training,

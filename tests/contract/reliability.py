@@ -52,6 +52,9 @@ class Call:
 
 
 CALLS = (
+    Call("images", "GetTag", "GetTag"),
+    Call("images", "CreateBuild", "CreateBuild"),
+    Call("images", "GetBuild", "GetBuild"),
     Call("submit", "CreatePipelineJob", "CreatePipelineJob"),
     Call("submit", "GetPipelineJob", "GetPipelineJob"),
     Call("snapshot", "GetModel", "GetModel"),
@@ -73,6 +76,8 @@ CALLS = (
     Call("schedule", "CreateSchedule", "CreateSchedule"),
     Call("schedule", "ListSchedules", "ListSchedules"),
     Call("pages", "storage.objects.get", r"GET .*/o/"),
+    Call("cancel", "CancelPipelineJob", "CancelPipelineJob"),
+    Call("clean-cloud", "UndeployModel", "UndeployModel", operation=True, clears=True),
 )
 
 

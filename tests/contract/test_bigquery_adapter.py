@@ -93,8 +93,8 @@ def test_a_query_becomes_a_table(emulator: Emulator, place: Place) -> None:
     """It replaces what an earlier query made under the name."""
     source, table = loaded(emulator, place, "source"), bq.full_name(place, "made")
     client = emulator.bigquery()
-    bq.materialise(client, f"SELECT * FROM `{source}`", table, maximum_bytes=LIMIT)
-    made = bq.materialise(client, f"SELECT number * 2 AS twice FROM `{source}`", table, maximum_bytes=LIMIT)
+    bq.materialise(client, f"SELECT * FROM `{source}`", table, maximum_bytes=LIMIT, labels={})
+    made = bq.materialise(client, f"SELECT number * 2 AS twice FROM `{source}`", table, maximum_bytes=LIMIT, labels={})
     assert made.table == table
     assert read(emulator, table, ["twice"]) == [(2,), (4,), (6,)]
     with pytest.raises(ServiceError, match="made"):
@@ -112,7 +112,7 @@ def test_a_query_that_cannot_run_makes_nothing(emulator: Emulator, place: Place,
     with pytest.raises(DataError, match=f"BigQuery refuses the query: .*{named}"):
         bq.query_bytes(client, query)
     with pytest.raises(DataError, match=f"BigQuery refuses the query: .*{named}"):
-        bq.materialise(client, query, table, maximum_bytes=LIMIT)
+        bq.materialise(client, query, table, maximum_bytes=LIMIT, labels={})
     assert bq.row_count(client, table) == 3
 
 
@@ -151,13 +151,16 @@ def test_a_view_is_no_source(emulator: Emulator, place: Place) -> None:
 
 
 def test_a_query_may_read_as_much_as_its_limit() -> None:
-    """The limit itself is allowed, and is sent along, so that BigQuery keeps it too."""
+    """The limit itself is allowed, and is sent along, so that BigQuery keeps it too; job and table carry the labels."""
+    labels = {"environment": "dev", "problem": "flights"}
     with recorded(estimate=5_000_000) as service:
-        made = bq.materialise(service.client, "SELECT 1 AS x", "p.d.t", maximum_bytes=5_000_000)
+        made = bq.materialise(service.client, "SELECT 1 AS x", "p.d.t", maximum_bytes=5_000_000, labels=labels)
     (job,) = service.jobs(dry=False)
     assert made.bytes_processed == 5_000_000
     assert job["query"]["maximumBytesBilled"] == "5000000"
-    assert job["query"]["query"] == "CREATE OR REPLACE TABLE `p.d.t` AS\nSELECT 1 AS x"
+    options = "OPTIONS(labels=[('environment', 'dev'), ('problem', 'flights')])"
+    assert job["query"]["query"] == f"CREATE OR REPLACE TABLE `p.d.t` {options} AS\nSELECT 1 AS x"
+    assert job["labels"] == labels
 
 
 def test_a_query_that_would_read_more_is_not_run() -> None:
@@ -166,7 +169,7 @@ def test_a_query_that_would_read_more_is_not_run() -> None:
         recorded(estimate=5_000_001) as service,
         pytest.raises(DataError, match=r"would read 5,000,001 bytes, data.maximum_bytes allows 5,000,000"),
     ):
-        bq.materialise(service.client, "SELECT 1 AS x", "p.d.t", maximum_bytes=5_000_000)
+        bq.materialise(service.client, "SELECT 1 AS x", "p.d.t", maximum_bytes=5_000_000, labels={})
     assert len(service.jobs(dry=True)) == 1
     assert not service.jobs(dry=False)
 
@@ -176,21 +179,21 @@ def test_a_query_that_bills_more_than_it_reads_is_told() -> None:
     message = "Query exceeded limit for bytes billed: 5000000. 10485760 or higher required."
     error = {"reason": "bytesBilledLimitExceeded", "message": message}
     with recorded(estimate=10, error=error) as service, pytest.raises(DataError, match="10485760 or higher required"):
-        bq.materialise(service.client, "SELECT 1 AS x", "p.d.t", maximum_bytes=5_000_000)
+        bq.materialise(service.client, "SELECT 1 AS x", "p.d.t", maximum_bytes=5_000_000, labels={})
 
 
 def test_a_query_too_large_is_the_query_s_fault() -> None:
     """It is a DataError: another query would help, asking again would not."""
     error = {"reason": "resourcesExceeded", "message": "Resources exceeded during query execution"}
     with recorded(estimate=10, error=error) as service, pytest.raises(DataError, match="Resources exceeded"):
-        bq.materialise(service.client, "SELECT 1 AS x", "p.d.t", maximum_bytes=100)
+        bq.materialise(service.client, "SELECT 1 AS x", "p.d.t", maximum_bytes=100, labels={})
 
 
 def test_a_job_that_somebody_stops_is_not_the_query_s_fault() -> None:
     """It is a ServiceError: asking again may help."""
     error = {"reason": "stopped", "message": "Job execution was cancelled"}
     with recorded(estimate=10, error=error) as service, pytest.raises(ServiceError, match="was cancelled"):
-        bq.materialise(service.client, "SELECT 1 AS x", "p.d.t", maximum_bytes=100)
+        bq.materialise(service.client, "SELECT 1 AS x", "p.d.t", maximum_bytes=100, labels={})
 
 
 def test_a_file_becomes_a_table(emulator: Emulator, place: Place, tmp_path: Path) -> None:

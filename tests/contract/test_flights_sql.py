@@ -100,9 +100,8 @@ def answers(emulator: Emulator, flights: Sequence[Row], reports: Sequence[Row] =
         arrays = {field.name: pa.array([row[field.name] for row in rows], KINDS[field.field_type]) for field in schema}
         bq.load_table(client, bq.full_name(place, name), pa.table(arrays), schema)
     made = bq.full_name(place, "features")
-    bq.materialise(
-        client, fill(SQL, {n: bq.full_name(place, n) for n in ("flights", "weather")}), made, maximum_bytes=10**9
-    )
+    sql = fill(SQL, {n: bq.full_name(place, n) for n in ("flights", "weather")})
+    bq.materialise(client, sql, made, maximum_bytes=10**9, labels={})
     columns = bq.column_names(client, made)
     found = pa.Table.from_batches(bq.read_table(emulator.bigquery_read(), made, columns=columns)).to_pylist()
     return {int(row["flight_id"].split("-")[0][2:]): row for row in found}

@@ -82,7 +82,7 @@ def test_a_table_is_loaded_queried_and_read(cloud: Cloud, table: str) -> None:
     bq.load_table(client, table, rows, schema)
     before = bq.source_version(client, cloud.clients.place, [table.rpartition(".")[2]])
     sql = f"SELECT id, weight FROM `{table}` WHERE id > 1"  # noqa: S608 - a name of our own
-    bq.materialise(client, sql, table, maximum_bytes=10**9)
+    bq.materialise(client, sql, table, maximum_bytes=10**9, labels={})
     read = pa.Table.from_batches(bq.read_table(cloud.clients.bigquery_read(), table, columns=["id", "weight"]))
     assert sorted(read.to_pydict()["id"]) == [2, 3]
     assert bq.source_version(client, cloud.clients.place, [table.rpartition(".")[2]]) != before

@@ -1,6 +1,7 @@
 """Every cell of the fault matrix: a step with a fault in one of its calls, what it leaves, and the run after it."""
 
 import gc
+import hashlib
 import json
 import time
 import uuid
@@ -16,16 +17,19 @@ from google.api_core import exceptions
 from google.api_core.retry import Retry, if_exception_type
 from google.cloud import aiplatform_v1 as vertex
 
+from pipelines.images import Wanted, obtain
 from plumbline.adapters import bigquery as bq
 from plumbline.adapters import custom_jobs, monitoring_jobs, pipeline_jobs, registry, schedules, snapshot
 from plumbline.adapters import endpoints as on
 from plumbline.adapters.clients import Clients
 from plumbline.adapters.custom_jobs import Job
+from plumbline.adapters.images import build_client
 from plumbline.adapters.ingestion import ingest
 from plumbline.adapters.retries import RETRIABLE, Patience
 from plumbline.adapters.rollout import roll_out
 from plumbline.adapters.storage import ensure_bucket
 from plumbline.candidate import Candidate
+from plumbline.config import load_environment
 from plumbline.deployment import STAGING
 from plumbline.environment import Place, Schedule
 from plumbline.errors import PlumblineError
@@ -48,6 +52,7 @@ BRISK = Patience(
 )
 SERVED = ("python", "-S", str(Path(__file__).with_name("scoring_container.py")))
 QUICK = ("python", "-S", "-c", "pass")
+ROOT = Path(__file__).parents[2]
 WORDS = "the fault that a test has ordered"
 ONE_STEP = {
     "schemaVersion": "2.1.0",
@@ -324,7 +329,67 @@ def _read_page(world: World) -> None:
             gc.collect()
 
 
+def _code(world: World) -> str:
+    return hashlib.sha256(world.name.encode()).hexdigest()
+
+
+def _images(world: World) -> None:
+    environment = load_environment(ROOT / "configs" / "env" / "dev.yaml", project=PROJECT, location=LOCATION)
+    wanted = Wanted(replace(environment, build_service_account=""), _code(world))
+    ensure_bucket(world.clients.storage(), world.clients.place)
+    obtain(wanted, world.clients, build=True, say=lambda _: None)
+
+
+def _builds(world: World) -> int:
+    listed = build_client(world.clients).list_builds(request={"parent": registry.parent(world.clients.place)})
+    tag = _code(world)[:40]
+    return sum(any(tag in variable for step in build.steps for variable in step.env) for build in listed)
+
+
+def _built_at_most_once(world: World) -> None:
+    # A build whose progress could not be read goes on; the next run finds its images, or waits for it.
+    time.sleep(0.5)
+    assert _builds(world) <= 1
+
+
+def _built_once(world: World) -> None:
+    assert _builds(world) == 1
+
+
+def _cancel(world: World) -> None:
+    for job in pipeline_jobs.running(world.clients.pipelines(), world.clients.place, world.name):
+        pipeline_jobs.cancel(world.clients.pipelines(), job.name)
+
+
+def _runs(world: World) -> None:
+    container = {"image": "x", "command": ["python", "-S", "-c"], "args": ["import time; time.sleep(60)"]}
+    spec = {**ONE_STEP, "deploymentSpec": {"executors": {"exec-ingest": {"container": container}}}}
+    order = _order(world, spec, f"{world.name.replace('_', '-')}-long")
+    pipeline_jobs.submit(world.clients.pipelines(), world.clients.place, order)
+
+
+def _nothing_runs(world: World) -> None:
+    deadline = time.monotonic() + 10
+    while pipeline_jobs.running(world.clients.pipelines(), world.clients.place, world.name):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _empty(world: World) -> None:
+    endpoint = on.find(world.clients.endpoints(), world.endpoint)
+    assert endpoint is not None
+    on.empty(world.clients.endpoints(), endpoint)
+
+
+def _is_empty(world: World) -> None:
+    assert world.deployed() == 0
+    assert on.find(world.clients.endpoints(), world.endpoint) is not None
+
+
 STEPS: Mapping[str, Step] = {
+    "images": Step(_nothing, _images, _built_at_most_once, _built_once),
+    "cancel": Step(_runs, _cancel, _nothing, _nothing_runs),
+    "clean-cloud": Step(_first_serves, _empty, _nothing, _is_empty),
     "submit": Step(_nothing, _submit, _nothing, _submitted_once),
     "snapshot": Step(_load_parcels, _snapshot, _nothing, _nothing),
     "ingest": Step(_load_parcels, _ingest, _nothing, _nothing),
@@ -395,5 +460,5 @@ def test_a_fault_does_no_harm(cell: Cell, world: World) -> None:
 
 def test_the_page_is_what_was_tried() -> None:
     """docs/reliability.md is written from the matrix, and holds each of its cells."""
-    written = (Path(__file__).parents[2] / "docs" / "reliability.md").read_text(encoding="utf-8")
+    written = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
     assert written == page(), "run `make generate`"

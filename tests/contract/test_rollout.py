@@ -24,6 +24,16 @@ from tests.contract.vertex import containers_of, fresh
 
 COMMAND = ("python", "-S", str(Path(__file__).with_name("scoring_container.py")))
 IMAGE = "us-central1-docker.pkg.dev/p/serving@sha256:0"
+WATCH = Watch(
+    training_table="p.d.t",
+    label="late",
+    schema_uri="gs://models/schema.yaml",
+    skew={"x": 0.1},
+    drift={"x": 0.2},
+    sampling_rate=0.5,
+    interval_hours=6,
+    emails=("a@example.com",),
+)
 PROBE = Probe(instances=({"x": 1}, {"x": 2}), scores=np.array([0.5, 0.5]), tolerance=1e-6)
 
 
@@ -108,6 +118,24 @@ def test_a_first_version_serves(shop: Shop) -> None:
         == f"bq://{PROJECT}.d.{shop.serving.endpoint.replace('-', '_')}_requests"
     )
     assert shop.is_clean()
+
+
+def test_everything_is_made_with_the_key_of_the_environment(shop: Shop) -> None:
+    """Model, endpoint and monitoring job are encrypted by the customer's key."""
+    key = f"projects/{PROJECT}/locations/{LOCATION}/keyRings/r/cryptoKeys/k"
+    keyed = dataclasses.replace(
+        shop,
+        clients=dataclasses.replace(shop.clients, place=dataclasses.replace(shop.clients.place, encryption_key=key)),
+    )
+    clients, version = keyed.clients, keyed.register()
+    deployed = roll_out(clients, keyed.serving, version, PROBE)
+    watched = watch(clients.jobs(), clients.endpoints(), clients.place, deployed.endpoint, WATCH)
+    made = (
+        clients.models().get_model(name=version),
+        clients.endpoints().get_endpoint(name=deployed.endpoint),
+        clients.jobs().get_model_deployment_monitoring_job(name=watched),
+    )
+    assert [resource.encryption_spec.kms_key_name for resource in made] == [key] * 3
 
 
 def test_a_second_version_takes_over(shop: Shop) -> None:
@@ -214,22 +242,12 @@ def test_the_opponent_of_a_candidate(shop: Shop) -> None:
 
 def test_one_monitoring_job_follows_the_endpoint(shop: Shop) -> None:
     """It is made once, and brought up to date for the model that serves."""
-    what = Watch(
-        training_table="p.d.t",
-        label="late",
-        schema_uri="gs://models/schema.yaml",
-        skew={"x": 0.1},
-        drift={"x": 0.2},
-        sampling_rate=0.5,
-        interval_hours=6,
-        emails=("a@example.com",),
-    )
     clients = shop.clients
     jobs = clients.jobs()
     names = set()
     for content, interval in (("c", 6), ("d", 12)):
         deployed = roll_out(clients, shop.serving, shop.register(content=content), PROBE)
-        asked = dataclasses.replace(what, interval_hours=interval)
+        asked = dataclasses.replace(WATCH, interval_hours=interval)
         names.add(watch(jobs, clients.endpoints(), clients.place, deployed.endpoint, asked))
         job = jobs.get_model_deployment_monitoring_job(name=next(iter(names)))
         (config,) = job.model_deployment_monitoring_objective_configs
