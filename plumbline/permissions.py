@@ -206,6 +206,8 @@ _SUBMITTER: Mapping[str, Sequence[Row]] = {
         ("ScheduleService.CreateSchedule", "project", "aiplatform.schedules.create"),
         ("ScheduleService.CreateSchedule", "service_account", "iam.serviceAccounts.actAs"),
         ("ScheduleService.UpdateSchedule", "project", "aiplatform.schedules.update"),
+        ("ScheduleService.ResumeSchedule", "project", "aiplatform.schedules.update"),  # inferred
+        ("ScheduleService.GetSchedule", "project", "aiplatform.schedules.get"),
     ),
     "janitor": (
         ("EndpointService.ListEndpoints", "project", "aiplatform.endpoints.list"),
