@@ -16,6 +16,11 @@ def code_digest(root: Path = ROOT) -> str:
     return tree_digest(root, [*files, *(root / name for name in _FILES)])
 
 
+def image_tag(code: str) -> str:
+    """The tag that images of a code have; `code` is its digest."""
+    return code[:40]
+
+
 def commit(root: Path = ROOT) -> str:
     """The Git commit that is checked out, empty where there is none."""
     found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False)  # noqa: S607 - git is the user's own

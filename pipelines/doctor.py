@@ -6,7 +6,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 
-from pipelines.code import code_digest
+from pipelines.code import code_digest, image_tag
 from pipelines.session import connect
 from plumbline.adapters.clients import Clients
 from plumbline.adapters.identity import identity
@@ -19,7 +19,6 @@ from plumbline.problem import ProblemConfig
 from plumbline.project import Identity, Refused
 
 Say = Callable[[str], None]
-_TAG_LENGTH = 40
 _WIDTH = 16
 
 
@@ -79,7 +78,7 @@ def examine(config: ProblemConfig, environment: Environment, clients: Clients, w
         environment=environment,
         tables=config.data.tables,
         endpoint=config.serving.endpoint,
-        tag=code_digest()[:_TAG_LENGTH],
+        tag=image_tag(code_digest()),
         metrics=tuple(needed),
         services=diagnosis.SERVICES,
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.code import ROOT
+from pipelines.code import ROOT, image_tag
 from pipelines.follow import Say
 from plumbline.adapters import images
 from plumbline.adapters.clients import Clients
@@ -18,7 +18,6 @@ from plumbline.errors import PlumblineError
 
 SOURCE = (".dockerignore", "components", "containers", "plumbline", "pyproject.toml", "serving", "trainer", "uv.lock")
 """All that a build reads. What .dockerignore lets through, and the Dockerfile itself."""
-_TAG_LENGTH = 40
 
 
 CPU, GPU = "trainer", "trainer-gpu"
@@ -38,7 +37,7 @@ class Wanted:
 
     def images(self) -> Mapping[str, Image]:
         """By their plain names, tagged with the code. The tag of a trainer for accelerators ends in -gpu."""
-        repositories, tag = self.environment.images, self.code[:_TAG_LENGTH]
+        repositories, tag = self.environment.images, image_tag(self.code)
         suffix = self.trainer.removeprefix(CPU)
         return {
             "plumbline/components": Image("components", repositories.components, tag),
@@ -59,14 +58,14 @@ def obtain(wanted: Wanted, clients: Clients, *, build: bool, say: Say) -> Mappin
     Raises:
         PlumblineError: An image is not there, or cannot be built.
     """
-    named, registry = wanted.images(), images.registry_client(clients)
+    named, registry = wanted.images(), clients.artifact_registry()
     found = images.digests(registry, named)
     if build and (absent := [image for name, image in named.items() if name not in found]):
         source = images.upload(clients.storage(), clients.place, archive())
         order = Order(
             absent, source, _script(), wanted.trainer, wanted.environment.build_service_account, secrets.token_hex(8)
         )
-        images.build(images.build_client(clients), clients.place, order, say=say)
+        images.build(clients.builds(), clients.place, order, say=say)
         found = images.digests(registry, named)
     if missing := [image.name for name, image in named.items() if name not in found]:
         raise PlumblineError(f"no image {', '.join(missing)}: `make images` builds what is not there")

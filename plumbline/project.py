@@ -103,6 +103,10 @@ class Image:
     repository: Repository
     package: str
 
+    def tag(self, name: str) -> str:
+        """The resource name of a tag; a slash in a package is no separator. Source: package.proto."""
+        return f"{self.repository.resource}/packages/{self.package.replace('/', '%2F')}/tags/{name}"
+
 
 @dataclass(frozen=True, slots=True)
 class Question:

@@ -87,6 +87,15 @@ def check_bytes(found: int, maximum: int) -> None:
         )
 
 
+def creation(sql: str, table: str, *, labels: Mapping[str, str]) -> str:
+    """The statement that makes a table of a query's result.
+
+    It is what is asked how much it would read, and not the query: to answer for a SELECT, the emulator runs it.
+    """
+    listed = ", ".join(f"('{name}', '{value}')" for name, value in labels.items())
+    return f"CREATE OR REPLACE TABLE `{table}` OPTIONS(labels=[{listed}]) AS\n{sql}"
+
+
 def materialise(
     client: bigquery.Client, sql: str, table: str, *, maximum_bytes: int, labels: Mapping[str, str]
 ) -> Made:
@@ -96,9 +105,7 @@ def materialise(
         DataError: The query is refused, or would read more than `maximum_bytes`.
         ServiceError: BigQuery fails.
     """
-    # The statement itself is asked about: to answer for a SELECT, the emulator runs it.
-    listed = ", ".join(f"('{name}', '{value}')" for name, value in labels.items())
-    statement = f"CREATE OR REPLACE TABLE `{table}` OPTIONS(labels=[{listed}]) AS\n{sql}"
+    statement = creation(sql, table, labels=labels)
     check_bytes(query_bytes(client, statement), maximum_bytes)
     config = bigquery.QueryJobConfig(maximum_bytes_billed=maximum_bytes, labels=dict(labels))
     with _query_errors():

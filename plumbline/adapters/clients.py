@@ -20,7 +20,8 @@ from plumbline.environment import Place
 if TYPE_CHECKING:
     from google.api_core.client_options import ClientOptions
     from google.auth.credentials import Credentials
-    from google.cloud import aiplatform_v1, bigquery, bigquery_storage_v1, storage
+    from google.cloud import aiplatform_v1, artifactregistry_v1, bigquery, bigquery_storage_v1, storage
+    from google.cloud.devtools import cloudbuild_v1
 
     from plumbline.adapters.retries import Patience
 
@@ -108,11 +109,27 @@ class Clients:
 
         return self._vertex(aiplatform_v1.ScheduleServiceClient)
 
+    def artifact_registry(self) -> artifactregistry_v1.ArtifactRegistryClient:
+        """Images and their tags."""
+        from google.cloud import artifactregistry_v1  # noqa: PLC0415 - lazy, see above
+
+        return self._service(artifactregistry_v1.ArtifactRegistryClient)
+
+    def builds(self) -> cloudbuild_v1.CloudBuildClient:
+        """Cloud Build."""
+        from google.cloud.devtools import cloudbuild_v1  # noqa: PLC0415 - lazy, see above
+
+        return self._service(cloudbuild_v1.CloudBuildClient)
+
     def _vertex(self, kind: Callable[..., ServiceClient]) -> ServiceClient:
+        return self._service(kind, f"{self.place.location}-aiplatform.googleapis.com")
+
+    def _service(self, kind: Callable[..., ServiceClient], own_host: str | None = None) -> ServiceClient:
+        """A client that retries; where no host is named, of the service's own. The emulator answers them all at one."""
         from plumbline.adapters.retries import PATIENCE, retrying  # noqa: PLC0415 - lazy, see above
 
         host = self.environ.get("AIPLATFORM_EMULATOR_HOST")
-        options = self._options(host or f"{self.place.location}-aiplatform.googleapis.com")
+        options = self._options(host or own_host)
         # gRPC insists on TLS, so an emulator is spoken to by REST; the service gets the client's default.
         transport = {"transport": "rest"} if host else {}
         client = kind(credentials=self._credentials(emulated=bool(host)), client_options=options, **transport)

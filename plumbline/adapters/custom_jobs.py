@@ -9,6 +9,7 @@ from google.cloud import aiplatform_v1 as vertex
 from google.protobuf import duration_pb2
 
 from plumbline.adapters.operations import service_errors
+from plumbline.adapters.registry import encryption, parent
 from plumbline.adapters.retries import once, patience_of
 from plumbline.environment import Place
 from plumbline.errors import ServiceError
@@ -60,14 +61,13 @@ def run(
     Raises:
         ServiceError: Vertex AI refuses the job, or it does not succeed; the message is the job's own.
     """
-    parent = f"projects/{place.project}/locations/{place.location}"
     wanted = custom_job(place, job, hardware)
     wanted.labels[_OUTPUT] = mark = hashlib.sha256(job.output.encode()).hexdigest()[:32]
     with service_errors(f"starting the job {job.name}"):
         made = once(
             jobs,
-            lambda: _running(jobs, parent, mark),
-            lambda: jobs.create_custom_job(parent=parent, custom_job=wanted, retry=None),
+            lambda: _running(jobs, place, mark),
+            lambda: jobs.create_custom_job(parent=parent(place), custom_job=wanted, retry=None),
         )
     try:
         ended = _wait(
@@ -82,9 +82,9 @@ def run(
     return made.name
 
 
-def _running(jobs: vertex.JobServiceClient, parent: str, mark: str) -> vertex.CustomJob | None:
+def _running(jobs: vertex.JobServiceClient, place: Place, mark: str) -> vertex.CustomJob | None:
     """The job that writes to the same output and has not ended."""
-    request = vertex.ListCustomJobsRequest(parent=parent, filter=f'labels.{_OUTPUT}="{mark}"')
+    request = vertex.ListCustomJobsRequest(parent=parent(place), filter=f'labels.{_OUTPUT}="{mark}"')
     return next((job for job in jobs.list_custom_jobs(request) if job.state not in _ENDED), None)
 
 
@@ -123,9 +123,8 @@ def custom_job(place: Place, job: Job, hardware: Hardware) -> vertex.CustomJob:
         service_account=place.service_account or None,
         network=place.network or None,
     )
-    key = vertex.EncryptionSpec(kms_key_name=place.encryption_key) if place.encryption_key else None
     labels = {**place.labels, **job.labels}
-    return vertex.CustomJob(display_name=job.name, job_spec=spec, labels=labels, encryption_spec=key)
+    return vertex.CustomJob(display_name=job.name, job_spec=spec, labels=labels, encryption_spec=encryption(place))
 
 
 def _machine(hardware: Hardware) -> vertex.MachineSpec:

@@ -1,12 +1,10 @@
 """Images: which of them Artifact Registry has, and Cloud Build to build the others."""
 
 import hashlib
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TypeVar
 
 from google.api_core import exceptions
 from google.cloud import artifactregistry_v1 as registry
@@ -14,24 +12,21 @@ from google.cloud import storage
 from google.cloud.devtools import cloudbuild_v1 as cloudbuild
 from google.protobuf import duration_pb2
 
-from plumbline.adapters.clients import Clients
+from plumbline import project
 from plumbline.adapters.operations import service_errors
-from plumbline.adapters.retries import PATIENCE, once, retrying
+from plumbline.adapters.registry import parent as parent_of
+from plumbline.adapters.retries import once
 from plumbline.environment import Place
 from plumbline.errors import ServiceError
 
 BUILDER = "gcr.io/cloud-builders/docker@sha256:3d00b6c1a9b862621c30fc74d4f2abfc62bcbdee631ed3febd31e7edbdf6252c"
 """Docker's command line as Google ships it for Cloud Build; the digest is from public repositories that pin it."""
-_REPOSITORY = re.compile(
-    r"^(?P<location>[a-z0-9-]+)-docker\.pkg\.dev/(?P<project>[^/]+)/(?P<repository>[^/]+)/(?P<package>.+)$"
-)
 _STATUS = cloudbuild.Build.Status
 _UNDER_WAY = frozenset({_STATUS.PENDING, _STATUS.QUEUED, _STATUS.WORKING})
 _BUILD_S, _QUEUE_S, _MARGIN_S = 4200, 1800, 600
 _PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 _LONGEST_PAUSE_S = 5.0
 _RECENT = 50
-ServiceClient = TypeVar("ServiceClient")
 Say = Callable[[str], None]
 
 
@@ -66,16 +61,6 @@ class Order:
     """E-mail address of what the build runs as; empty: the project's default account."""
     request: str
     """One of a kind: a build whose answer was lost is known by it."""
-
-
-def registry_client(clients: Clients) -> registry.ArtifactRegistryClient:
-    """Artifact Registry."""
-    return _client(clients, registry.ArtifactRegistryClient)
-
-
-def build_client(clients: Clients) -> cloudbuild.CloudBuildClient:
-    """Cloud Build."""
-    return _client(clients, cloudbuild.CloudBuildClient)
 
 
 def digests(client: registry.ArtifactRegistryClient, images: Mapping[str, Image]) -> Mapping[str, str]:
@@ -125,8 +110,7 @@ def build(
     Raises:
         ServiceError: Cloud Build refuses the build, or it does not succeed; the message has the link to its log.
     """
-    parent = f"projects/{place.project}/locations/{place.location}"
-    wanted = build_of(place, order)
+    parent, wanted = parent_of(place), build_of(place, order)
     with service_errors("starting the build"):
         made = once(
             client,
@@ -204,28 +188,14 @@ def _wait(client: cloudbuild.CloudBuildClient, name: str, say: Say, sleep: Calla
 
 
 def _tag_name(image: Image) -> str:
-    found = _REPOSITORY.match(image.repository)
+    found = project.image(image.repository)
     if found is None:
         raise ServiceError(
             f"an image must be in Artifact Registry, REGION-docker.pkg.dev/PROJECT/REPOSITORY/NAME, "
             f"got {image.repository}"
         )
-    # A slash in the name of an image is no separator of the resource's name. Source: Artifact Registry, package.proto.
-    package = found["package"].replace("/", "%2F")
-    parent = f"projects/{found['project']}/locations/{found['location']}/repositories/{found['repository']}"
-    return f"{parent}/packages/{package}/tags/{image.tag}"
+    return found.tag(image.tag)
 
 
 def _seconds(count: int) -> duration_pb2.Duration:
     return duration_pb2.Duration(seconds=count)
-
-
-def _client(clients: Clients, kind: Callable[..., ServiceClient]) -> ServiceClient:
-    """Google's own endpoint is the client's default; the emulator answers where Vertex AI does, by REST."""
-    host = clients.environ.get("AIPLATFORM_EMULATOR_HOST")
-    if not host:
-        return retrying(kind(), clients.patience or PATIENCE)
-    from google.auth.credentials import AnonymousCredentials  # noqa: PLC0415 - only the emulator takes them
-
-    client = kind(credentials=AnonymousCredentials(), client_options={"api_endpoint": host}, transport="rest")
-    return retrying(client, clients.patience or PATIENCE)

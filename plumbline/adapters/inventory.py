@@ -86,7 +86,7 @@ def past_runs(clients: Clients, problem: str, *, most: int = 5) -> Sequence[Past
     with service_errors(f"the last runs of {problem}"):
         page = next(iter(pipelines.list_pipeline_jobs(request).pages))
         jobs = [pipelines.get_pipeline_job(name=job.name) for job in page.pipeline_jobs[:most]]
-    return [Past(pipeline_jobs.look(pipelines, job.name), _inputs(job)) for job in jobs]
+    return [Past(pipeline_jobs.as_run(job), _inputs(job)) for job in jobs]
 
 
 def _inputs(job: vertex.PipelineJob) -> dict[str, str]:

@@ -4,7 +4,7 @@ from google.cloud import aiplatform_v1 as vertex
 from google.protobuf import duration_pb2, field_mask_pb2
 
 from plumbline.adapters.operations import finished, service_errors
-from plumbline.adapters.registry import encryption
+from plumbline.adapters.registry import encryption, parent
 from plumbline.adapters.retries import once, patience_of
 from plumbline.environment import Place
 from plumbline.monitoring import Watch
@@ -30,7 +30,6 @@ def watch(
     Raises:
         ServiceError: Vertex AI refuses the job.
     """
-    parent = f"projects/{place.project}/locations/{place.location}"
     with service_errors(f"monitoring of {endpoint_name}"):
         endpoint = endpoints.get_endpoint(name=endpoint_name)
         job = _job(place, endpoint, what)
@@ -40,7 +39,7 @@ def watch(
                 lambda: endpoints.get_endpoint(name=endpoint_name).model_deployment_monitoring_job or None,
                 lambda: (
                     jobs.create_model_deployment_monitoring_job(
-                        parent=parent, model_deployment_monitoring_job=job, retry=None
+                        parent=parent(place), model_deployment_monitoring_job=job, retry=None
                     ).name
                 ),
             )

@@ -56,7 +56,7 @@ def look_ahead(clients: Clients, loaded: Loaded, *, code: str) -> Outlook:
 
 
 def query_bytes(clients: Clients, loaded: Loaded) -> int:
-    """What the statement of the ingest step would read. To answer for the query alone, the emulator runs it.
+    """What the statement of the ingest step would read.
 
     Raises:
         DataError: BigQuery refuses the query, or it reads more than the config allows.
@@ -64,7 +64,7 @@ def query_bytes(clients: Clients, loaded: Loaded) -> int:
     data, place = loaded.config.data, clients.place
     filled = fill(loaded.sql, {table: bq.full_name(place, table) for table in data.tables})
     name = bq.full_name(place, f"{loaded.config.name}_features_plan")
-    found = bq.query_bytes(clients.bigquery(), f"CREATE OR REPLACE TABLE `{name}` AS\n{filled}")
+    found = bq.query_bytes(clients.bigquery(), bq.creation(filled, name, labels=place.labels))
     bq.check_bytes(found, data.maximum_bytes)
     return found
 

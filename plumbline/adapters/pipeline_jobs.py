@@ -81,7 +81,11 @@ def running(pipelines: vertex.PipelineServiceClient, place: Place, problem: str)
 def look(pipelines: vertex.PipelineServiceClient, name: str) -> Run:
     """How a job stands."""
     with service_errors(f"reading {name}"):
-        job = pipelines.get_pipeline_job(name=name)
+        return as_run(pipelines.get_pipeline_job(name=name))
+
+
+def as_run(job: vertex.PipelineJob) -> Run:
+    """A job that was read with its details, as we see it."""
     steps = {task.task_name: _step(task) for task in job.job_detail.task_details if task.task_name in STEPS}
     return Run(job.name, _state(job), job.error.message, job.create_time or None, steps)
 

@@ -269,11 +269,8 @@ def _limit(info: cloudquotas_v1.QuotaInfo, location: str) -> Quota | None:
 
 
 def _is_tagged(caller: Caller, image: Image, tag: str) -> bool:
-    # A slash within a name is written so. Source: Artifact Registry, Package.name.
-    package = image.package.replace("/", "%2F")
-    name = f"{image.repository.resource}/packages/{package}/tags/{tag}"
     try:
-        caller.client(artifactregistry_v1.ArtifactRegistryClient).get_tag(name=name, **_PATIENCE)
+        caller.client(artifactregistry_v1.ArtifactRegistryClient).get_tag(name=image.tag(tag), **_PATIENCE)
     except exceptions.NotFound:
         return False
     return True

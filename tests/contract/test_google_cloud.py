@@ -29,7 +29,7 @@ from plumbline.config import load_environment
 from plumbline.environment import Environment, Schedule, place
 from plumbline.hardware import Hardware
 from tests.contract.conftest import LOCATION, PROJECT, Emulator
-from tests.contract.test_reliability import ONE_STEP
+from tests.contract.reliability_steps import ONE_STEP
 from tests.contract.vertex import fresh
 
 ROOT = Path(__file__).parents[2]

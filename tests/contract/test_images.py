@@ -69,7 +69,7 @@ def faults(emulator: Emulator) -> Iterator[Path]:
 
 def builds(clients: Clients, tag: str) -> list[cloudbuild.Build]:
     """The builds that pushed an image with a tag."""
-    client = images.build_client(clients)
+    client = clients.builds()
     listed = client.list_builds(request={"parent": PARENT})
     return [found for found in listed if any(tag in variable for step in found.steps for variable in step.env)]
 
@@ -170,7 +170,7 @@ def test_a_repository_that_is_not_artifact_registry_s_is_refused(clients: Client
     """The plain name of an image on this machine is none that Cloud Build could push to."""
     named = {"plumbline/serving": Image("serving", "plumbline/serving", "tag")}
     with pytest.raises(ServiceError, match="must be in Artifact Registry, .* got plumbline/serving"):
-        images.digests(images.registry_client(clients), named)
+        images.digests(clients.artifact_registry(), named)
 
 
 def test_an_image_s_name_may_have_a_slash(clients: Clients, environment: Environment) -> None:
@@ -178,8 +178,8 @@ def test_an_image_s_name_may_have_a_slash(clients: Clients, environment: Environ
     nested = Image("serving", f"{environment.images.serving}/inner", "tag")
     source = images.upload(clients.storage(), clients.place, b"x")
     order = Order([nested], source, 'docker push "$IMAGE"', "trainer", "", secrets.token_hex(8))
-    images.build(images.build_client(clients), clients.place, order, say=print)
-    (found,) = images.digests(images.registry_client(clients), {"it": nested}).values()
+    images.build(clients.builds(), clients.place, order, say=print)
+    (found,) = images.digests(clients.artifact_registry(), {"it": nested}).values()
     assert found.startswith(f"{nested.repository}@sha256:")
 
 

@@ -1,10 +1,8 @@
 """Pipeline jobs: run for real through Google's client, with states and outputs as Vertex AI shows them."""
 
-import importlib.util
 import os
 import signal
 import time
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from plumbline.environment import Place
 from plumbline.errors import ServiceError
 from plumbline.runs import ENDED, Run
 from tests.contract.conftest import LOCATION, PROJECT, Emulator, start_emulator, stop_emulator
+from tests.contract.small_pipeline import compiled
 from tests.contract.vertex import fresh
 
 # Tasks have the names of steps, since those are what the adapter shows.
@@ -60,20 +59,8 @@ _WAIT_S = 60.0
 
 @pytest.fixture(scope="module")
 def spec(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
-    """The compiled pipeline; kfp reads the source of components from files."""
-    path = tmp_path_factory.mktemp("small") / "small_pipeline.py"
-    path.write_text(PIPELINE, encoding="utf-8")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from kfp import compiler  # noqa: PLC0415 - takes a second
-
-        found = importlib.util.spec_from_file_location("small_pipeline", path)
-        assert found is not None
-        assert found.loader is not None
-        module = importlib.util.module_from_spec(found)
-        found.loader.exec_module(module)
-        compiler.Compiler().compile(module.small, str(path.with_suffix(".yaml")))
-    return yaml.safe_load(path.with_suffix(".yaml").read_text(encoding="utf-8"))
+    """The compiled pipeline."""
+    return compiled(PIPELINE, tmp_path_factory.mktemp("small") / "small_pipeline.py")
 
 
 def clients(emulator: Emulator) -> Clients:

@@ -2,16 +2,13 @@
 
 import dataclasses
 import datetime as dt
-import importlib.util
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
-import yaml
 from google.cloud import bigquery
 
 from pipelines.parameters import local_images, parameters
@@ -32,6 +29,7 @@ from plumbline.runs import ENDED
 from plumbline.section import to_json
 from tests.contract.conftest import LOCATION, PROJECT, Emulator
 from tests.contract.recorded_bigquery import recorded
+from tests.contract.small_pipeline import compiled
 from tests.contract.vertex import PARENT, fresh
 
 FLIGHTS = load_problem(Path(__file__).parents[2] / "configs" / "flights.yaml").config
@@ -143,20 +141,8 @@ def load(clients: Clients, *, weights: Sequence[float]) -> None:
 
 @pytest.fixture(scope="module")
 def spec(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
-    """The compiled pipeline of fake steps; kfp reads the source of components from files."""
-    path = tmp_path_factory.mktemp("small") / "planned_pipeline.py"
-    path.write_text(PIPELINE, encoding="utf-8")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from kfp import compiler  # noqa: PLC0415 - takes a second
-
-        found = importlib.util.spec_from_file_location("planned_pipeline", path)
-        assert found is not None
-        assert found.loader is not None
-        module = importlib.util.module_from_spec(found)
-        found.loader.exec_module(module)
-        compiler.Compiler().compile(module.small, str(path.with_suffix(".yaml")))
-    return yaml.safe_load(path.with_suffix(".yaml").read_text(encoding="utf-8"))
+    """The compiled pipeline of fake steps."""
+    return compiled(PIPELINE, tmp_path_factory.mktemp("small") / "planned_pipeline.py")
 
 
 def run(shop: Shop, spec: Mapping[str, Any]) -> str:
