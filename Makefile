@@ -30,6 +30,10 @@ run-local: $(READY) ## Run the whole pipeline on this machine: table to monitore
 serve-local: $(READY) ## Keep the endpoint of the last run up until Ctrl-C
 	@$(RUN) serve-local --config $(CONFIG) --env $(ENV) --state $(STATE)
 
+.PHONY: stop
+stop: $(READY) ## End the emulator now (it ends by itself ten minutes after the last command)
+	@$(RUN) stop --state $(STATE)
+
 .PHONY: sample-data
 sample-data: $(READY) ## Load the example's tables into the environment's BigQuery (run-local does it by itself)
 	@$(RUN) sample-data --env $(ENV) --state $(STATE) $(OVERRIDES)
@@ -130,13 +134,14 @@ audit: $(READY) ## List the packages of the images (SBOM) and the known vulnerab
 	containers/audit.sh
 
 .PHONY: bench
-bench: $(READY) ## Measure speed; docs/performance.md explains the figures
-	@.venv/bin/python -m tests.bench
+bench: $(READY) ## Measure speed, in ten minutes, or one PART=...; docs/performance.md explains the figures
+	@.venv/bin/python -m tests.bench $(PART)
 
 ##@ Housekeeping
 .PHONY: clean
 clean: ## Remove what runs have left (not the environment)
-	rm -rf $(STATE)/emulator $(STATE)/runs $(STATE)/training.yaml training.yaml .mypy_cache .pytest_cache .ruff_cache
+	@test ! -e $(READY) || $(RUN) stop --state $(STATE)
+	rm -rf $(STATE)/emulator $(STATE)/runs $(STATE)/compiled $(STATE)/training.yaml training.yaml .mypy_cache .pytest_cache .ruff_cache
 
 .PHONY: help
 help: ## Show this help

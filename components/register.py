@@ -34,7 +34,8 @@ def register(
     from plumbline.section import from_json
 
     clients = Clients(from_json(Place, place), os.environ)
-    container = Container(serving_image, {"THRESHOLD": str(from_json(Evaluation, evaluation).threshold)})
+    threshold = str(from_json(Evaluation, evaluation).threshold)
+    container = Container(serving_image, {"TF_USE_LEGACY_KERAS": "1", "THRESHOLD": threshold})
     opponent = from_json(Champion, champion).number or NONE
     labels = {"run": run, "code": code, "lineage": lineage, "opponent": opponent}
     found = candidate(Path(model.path), model.uri, dataset=Path(dataset.path), container=container, labels=labels)

@@ -20,8 +20,8 @@ def train(
 
     from plumbline.adapters.clients import Clients
     from plumbline.adapters.custom_jobs import Job, run
-    from plumbline.candidate import label, run_of
     from plumbline.environment import Place
+    from plumbline.labels import label, run_of
     from plumbline.problem import Data, Training
     from plumbline.section import from_json
     from plumbline.training import COMMAND, ENVIRONMENT, arguments

@@ -9,12 +9,12 @@ def validate(data: str, validation: str, dataset: Input[Dataset], report: Output
     """Makes every check and returns whether all passed."""
     from pathlib import Path
 
-    from plumbline.dataset import SPLITS, read_split
+    from plumbline.dataset import SPLITS, stored_rows
     from plumbline.problem import Data, Validation
     from plumbline.section import from_json, to_json
     from plumbline.validation import validate
 
-    splits = {split: read_split(Path(dataset.path), split) for split in SPLITS}
+    splits = {split: stored_rows(Path(dataset.path), split) for split in SPLITS}
     found = validate(splits, from_json(Data, data), from_json(Validation, validation))
     Path(report.path).write_text(to_json(found), encoding="utf-8")
     report.metadata.update(

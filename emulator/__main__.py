@@ -4,6 +4,7 @@ Exit status: 0 after SIGINT or SIGTERM, 1 if a part of it ended by itself, 2 if 
 """
 
 import argparse
+import fcntl
 import os
 import select
 import signal
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with running(_settings(options), os.environ, cancelled=stop.is_set) as services:
             ready = True
             _tell(services, time.monotonic() - started)
-            _watch(services, stop)
+            _watch(services, stop, options.exit_when_unused)
     except StartError as error:
         print(f"emulator: {error}", file=sys.stderr, flush=True)
         return 1 if ready else 2
@@ -54,6 +55,10 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--bigquery-port", type=int, default=0, help="of BigQuery")
     parser.add_argument("--bigquery-storage-port", type=int, default=0, help="of the BigQuery Storage Read API (gRPC)")
     parser.add_argument("--storage-port", type=int, default=0, help="of Cloud Storage")
+    text = "have pipelines' imports ready before a pipeline runs, while nobody waits for them"
+    parser.add_argument("--warm", action="store_true", help=text)
+    text = "stop when nobody has held a lock (flock) on the file in-use in the state folder for that long"
+    parser.add_argument("--exit-when-unused", type=float, metavar="SECONDS", help=text)
     parser.add_argument("--exit-with-parent", action="store_true", help="stop when the process that started this ends")
     return parser.parse_args(arguments)
 
@@ -65,7 +70,13 @@ def _settings(options: argparse.Namespace) -> Settings:
         bigquery_storage=options.bigquery_storage_port,
         storage=options.storage_port,
     )
-    return Settings(state=options.state, project=options.project, location=options.location, ports=ports)
+    return Settings(
+        state=options.state,
+        project=options.project,
+        location=options.location,
+        ports=ports,
+        is_warm=options.warm,
+    )
 
 
 def _tell(services: Services, seconds: float) -> None:
@@ -76,9 +87,28 @@ def _tell(services: Services, seconds: float) -> None:
     print(f"  Cloud Storage  {endpoints.storage}", flush=True)
 
 
-def _watch(services: Services, stop: threading.Event) -> None:
+def _watch(services: Services, stop: threading.Event, unused_s: float | None) -> None:
+    """Returns when a signal has come, or when nobody has used the emulator for that long."""
+    # Closed only by the end of the process: whoever comes meanwhile waits, and then finds that it is gone.
+    lock = os.open(services.state.root / "in-use", os.O_RDWR | os.O_CREAT, 0o644)
+    last = time.monotonic()
     while not stop.wait(_LOOK_S):
         services.bigquery.check()
+        if unused_s is None or not _taken(lock):
+            last = time.monotonic()
+        elif time.monotonic() - last > unused_s:
+            return
+        else:
+            fcntl.flock(lock, fcntl.LOCK_UN)
+
+
+def _taken(lock: int) -> bool:
+    """Whether the lock could be taken, which those hold who use the emulator."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _wait_for_parent(parent: int, stop: threading.Event) -> None:

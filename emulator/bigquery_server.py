@@ -17,12 +17,16 @@ def main() -> None:
     import duckdb_extensions  # noqa: PLC0415 - nothing but this process loads DuckDB
     from bqemulator import server  # noqa: PLC0415 - as above
     from bqemulator.config import Settings  # noqa: PLC0415 - as above
+    from bqemulator.grpc_api import read_servicer  # noqa: PLC0415 - as above
+
+    from emulator.bigquery_sessions import Reads  # noqa: PLC0415 - as above
 
     # Installed from the wheel into DuckDB's own folder, where the server's INSTALL finds it without a network.
     duckdb_extensions.import_extension("spatial")
     state, create_app = Path(os.environ["EMULATOR_STATE"]), server.create_app
-    # The server has no other place to put something before its application.
+    # The server has no other place to put something before its application, nor to take another Storage Read API.
     server.create_app = lambda context: Faulty(Gate(create_app(context), state), Faults(state), BIGQUERY_REASONS)
+    read_servicer.BigQueryReadHandler = Reads
     server.run_forever(Settings())
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from emulator import guardian
+from emulator.runtime import stand_in
 
 _TAIL_BYTES = 64 * 1024
 
@@ -34,12 +35,14 @@ class Command:
         env: Variables on top of the supervisor's environment.
         cwd: The folder it starts in.
         log: The file that standard output and standard error are appended to; its folder is made.
+        inherited: Open files that it gets beside standard input and output, under the same numbers.
     """
 
     argv: tuple[str, ...]
     env: Mapping[str, str]
     cwd: Path
     log: Path
+    inherited: tuple[int, ...] = ()
 
 
 class Process:
@@ -105,20 +108,27 @@ class Process:
 class Supervisor:
     """Starts the children of one emulator, and ends them all. Safe to use from any thread."""
 
-    def __init__(self, environment: Mapping[str, str], *, owner: str | None = None) -> None:
+    def __init__(self, environment: Mapping[str, str], *, owner: str | None = None, warm: Path | None = None) -> None:
         """Makes a supervisor and starts its guardian.
 
         Args:
             environment: The environment of every child.
             owner: The mark by which children are told apart from those of others; a new one if left out. An emulator
                 gives its state folder, so that the next one on that folder finds what was left over.
+            warm: The folder of warm interpreters that `python -m` is left to; without it, each is a new one.
         """
         self._environment = dict(environment)
+        self._warm = warm
         self._owner = owner or uuid4().hex
         self._lock = threading.Lock()
         self._running: dict[int, Process] = {}
         self._stopping = False
         self._guardian = _start_guardian(self._owner)
+
+    @property
+    def owner(self) -> str:
+        """The mark of its children."""
+        return self._owner
 
     def start(self, command: Command) -> Process:
         """Starts a child.
@@ -133,13 +143,14 @@ class Supervisor:
             if self._stopping:
                 raise StoppingError(f"not started, since the emulator is being stopped: {command.argv[0]}")
             child = subprocess.Popen(
-                command.argv,
+                command.argv if self._warm is None else _left_to(self._warm, command),
                 env=environment,
                 cwd=command.cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 process_group=0,
+                pass_fds=command.inherited,
             )
             process = Process(child, command.log)
             self._running = {pid: old for pid, old in self._running.items() if old.poll() is None}
@@ -163,6 +174,13 @@ class Supervisor:
         if self._guardian.stdin is not None:
             self._guardian.stdin.close()
         self._guardian.wait()
+
+
+def _left_to(warm: Path, command: Command) -> tuple[str, ...]:
+    # A container with a PATH of its own means the python that it finds there.
+    if command.argv[0] in {"python", "python3"} and command.argv[1:2] == ("-m",) and "PATH" not in command.env:
+        return (sys.executable, "-I", "-S", stand_in.__file__, str(warm), *command.argv[1:])
+    return command.argv
 
 
 def _start_guardian(owner: str) -> subprocess.Popen[bytes]:

@@ -15,6 +15,7 @@ from emulator.faults import Faults
 from emulator.faulty import Faulty
 from emulator.ports import Ports, Sockets, address_of, bound
 from emulator.processes import Supervisor
+from emulator.runtime import warm
 from emulator.serving import served
 from emulator.state import State, held
 from emulator.storage.server import create_app
@@ -32,12 +33,14 @@ class Settings:
         project: The id of the one project.
         location: The region of Vertex AI, and of buckets that are made without one.
         ports: Where to listen.
+        is_warm: Whether the warm interpreters start at once, and not when somebody first asks for one.
     """
 
     state: Path
     project: str
     location: str
     ports: Ports = field(default_factory=Ports)
+    is_warm: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +73,16 @@ def running(
         sockets = stack.enter_context(bound(settings.ports))
         endpoints = _endpoints(sockets)
         environment = child_environment(inherited, endpoints=endpoints, mount=state.objects, project=settings.project)
-        supervisor = Supervisor(environment, owner=str(state.root))
+        supervisor = Supervisor(environment, owner=str(state.root), warm=warm.folder(state.root))
         stack.callback(supervisor.stop_all, _GRACE_S)
+        stack.enter_context(warm.kept(supervisor, state.root, environment))
         bigquery = _start_bigquery(supervisor, state, settings, sockets)
         app = create_app(state.objects, project=settings.project, location=settings.location)
         stack.enter_context(served(Faulty(app, Faults(state.root)), sockets.storage, "storage"))
         stack.enter_context(_vertex(settings, state, supervisor, sockets, path=environment["PATH"]))
         bigquery.wait_until_ready(cancelled)
+        if settings.is_warm:
+            warm.start(state.root)
         write_endpoints(state.root, endpoints)
         yield Services(endpoints, environment, state, supervisor, bigquery)
 

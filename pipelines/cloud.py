@@ -15,11 +15,11 @@ from pipelines.session import Session
 from plumbline.adapters import endpoints as on
 from plumbline.adapters import monitoring_jobs, pipeline_jobs, pipeline_repository, schedules
 from plumbline.adapters.registry import parent
-from plumbline.candidate import label
 from plumbline.cost import check_cost
 from plumbline.deployment import STAGING
 from plumbline.errors import PlumblineError, ServiceError
 from plumbline.finding import Finding, failed
+from plumbline.labels import label
 
 Examined = Callable[[Say], Sequence[Finding]]
 NOT_STARTED = 2
@@ -140,7 +140,8 @@ def publish(session: Session, *, tag: str, images: Path | None) -> int:
     if not repository:
         raise ServiceError("the environment names no repository for compiled pipelines: add `pipelines: https://...`")
     code = code_digest()
-    spec = linked(read_images(images, session.environment) if images else _images(session, code, build=True))
+    found = read_images(images, session.environment) if images else _images(session, code, build=True)
+    spec = linked(found, state=session.state)
     version = pipeline_repository.upload(session.clients, repository, spec, tags=(tag, f"code-{label(code)}"))
     session.say(f"published {repository}/{version} as {tag}")
     return 0
@@ -168,7 +169,7 @@ def _request(session: Session, examined: Examined, images: Path | None) -> Reque
     # Before the images are built, which costs money too.
     check_cost(estimate, environment.max_run_cost)
     found = read_images(images, environment) if images else _images(session, code, build=True)
-    return Request(session.loaded, environment, session.clients, code, found, linked(found))
+    return Request(session.loaded, environment, session.clients, code, found, linked(found, state=session.state))
 
 
 def _images(session: Session, code: str, *, build: bool) -> Mapping[str, str]:

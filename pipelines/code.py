@@ -21,6 +21,11 @@ def image_tag(code: str) -> str:
     return code[:40]
 
 
+def emulator_digest(root: Path = ROOT) -> str:
+    """SHA-256, hexadecimal, of the emulator's source and of the lock file."""
+    return tree_digest(root, [*filter(_is_source, (root / "emulator").rglob("*")), root / "uv.lock"])
+
+
 def commit(root: Path = ROOT) -> str:
     """The Git commit that is checked out, empty where there is none."""
     found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False)  # noqa: S607 - git is the user's own

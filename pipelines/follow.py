@@ -1,7 +1,7 @@
 """Live progress of a run: a line for each task that starts or ends."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from plumbline.runs import ENDED, Run, Step
 
@@ -16,20 +16,18 @@ _WORDS: Mapping[str, str] = {
     "CANCELLED": "cancelled",
     "NOT_TRIGGERED": "not run",
 }
-_FIRST_PAUSE_S = 0.1
-_LONGEST_PAUSE_S = 10.0
 
 
-def follow(look: Look, say: Say, *, sleep: Callable[[float], None] = time.sleep) -> Run:
+def follow(look: Look, say: Say, pauses: Iterator[float], *, sleep: Callable[[float], None] = time.sleep) -> Run:
     """The job as it ended, after saying how each of its steps went.
 
     Args:
         look: Gives the job as it stands.
         say: Takes a line for the user.
+        pauses: Seconds between two looks, without end.
         sleep: Waits for some seconds.
     """
     said: dict[str, str] = {}
-    pause = _FIRST_PAUSE_S
     while True:
         run = look()
         for step in run.steps.values():
@@ -38,9 +36,7 @@ def follow(look: Look, say: Say, *, sleep: Callable[[float], None] = time.sleep)
                 _announce(step, say)
         if run.state in ENDED:
             return run
-        sleep(pause)
-        # A step takes a fraction of a second on an emulator and minutes on Vertex AI.
-        pause = min(_LONGEST_PAUSE_S, pause * 1.02)
+        sleep(next(pauses))
 
 
 def _announce(step: Step, say: Say) -> None:

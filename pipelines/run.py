@@ -6,19 +6,20 @@ import json
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from pipelines.compiled import Spec, compile_training
+from pipelines.compiled import Spec, compiled_once
 from pipelines.follow import Say, follow
 from pipelines.link import link
-from pipelines.lint import check
 from pipelines.parameters import parameters
-from plumbline.adapters import bigquery, pipeline_jobs
+from plumbline.adapters import pipeline_jobs
 from plumbline.adapters.clients import Clients
 from plumbline.adapters.pipeline_jobs import Order
-from plumbline.candidate import label
+from plumbline.adapters.retries import patience_of
 from plumbline.config import Loaded
 from plumbline.environment import Environment
 from plumbline.errors import ServiceError
+from plumbline.labels import label
 from plumbline.runs import Run
 
 INPUTS = "inputs"
@@ -47,8 +48,6 @@ def start(request: Request, say: Say, *, now: Callable[[], dt.datetime]) -> str:
         PlumblineError: The run cannot start; nothing was made.
     """
     config, clients = request.loaded.config, request.clients
-    # A table that is not there is told at once, and not by the first step.
-    bigquery.source_version(clients.bigquery(), clients.place, config.data.tables)
     wanted = order(request, job_id=f"{config.name.replace('_', '-')}-{now():%Y%m%d%H%M%S}-{secrets.token_hex(2)}")
     for job in pipeline_jobs.running(clients.pipelines(), clients.place, wanted.labels["problem"]):
         run_id = job.name.rpartition("/")[2]
@@ -65,7 +64,7 @@ def start(request: Request, say: Say, *, now: Callable[[], dt.datetime]) -> str:
 def watch(request: Request, name: str, say: Say) -> Run:
     """The pipeline job as it ended, after telling how its steps went."""
     pipelines = request.clients.pipelines()
-    return follow(lambda: pipeline_jobs.look(pipelines, name), say)
+    return follow(lambda: pipeline_jobs.look(pipelines, name), say, patience_of(pipelines).pauses())
 
 
 def order(request: Request, *, job_id: str) -> Order:
@@ -88,12 +87,14 @@ def order(request: Request, *, job_id: str) -> Order:
     )
 
 
-def linked(images: Mapping[str, str]) -> Spec:
-    """The compiled pipeline with its images linked, and checked.
+def linked(images: Mapping[str, str], *, state: Path) -> Spec:
+    """The compiled pipeline, checked, with its images linked.
+
+    Args:
+        images: With their digests, by the plain names that the compiled pipeline has.
+        state: The folder of this machine below which compiled pipelines are kept.
 
     Raises:
-        PlumblineError: Vertex AI Pipelines would refuse it.
+        PlumblineError: Vertex AI Pipelines would refuse it, or an image has no digest.
     """
-    spec = link(compile_training(), images)
-    check(spec, linked=True)
-    return spec
+    return link(compiled_once(state / "compiled"), images)

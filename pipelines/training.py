@@ -53,6 +53,7 @@ def training(
                 place=place, name=name, data=data, training=training, trainer_image=trainer_image, dataset=rows
             ).outputs
             judged = evaluate(
+                place=place,
                 data=data,
                 evaluation=evaluation,
                 champion=now["champion"],

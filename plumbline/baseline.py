@@ -1,12 +1,14 @@
 """The way things are done today, and the prevalence, as models: what a candidate has to beat."""
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from plumbline.errors import DataError
-from plumbline.features import derived
+from plumbline.features import columns, derived
 from plumbline.ingestion import is_positive
 from plumbline.problem import Baseline, Data
 from plumbline.section import section
@@ -14,6 +16,8 @@ from plumbline.section import section
 Floats = npt.NDArray[np.float64]
 _LABEL = "is positive"
 """A column of our own beside the config's, none of which has a space in its name."""
+_POSITIVES, _ROWS = f"{_LABEL}_sum", f"{_LABEL}_count"
+"""What Arrow calls the sum and the count of it."""
 
 
 @section
@@ -36,25 +40,35 @@ class Rates:
     rates: tuple[Rate, ...]
 
 
-def historical_rates(train: pa.Table, data: Data, baseline: Baseline) -> Rates:
+def needed(data: Data, baseline: Baseline) -> Sequence[str]:
+    """The columns of a split that the baselines look at: key, label, and what the groups are made from."""
+    known = {**data.features, **data.attributes}
+    named = [*data.key, data.label.column, *columns({name: known[name] for name in baseline.by})]
+    return list(dict.fromkeys(named))
+
+
+def historical_rates(train: Iterable[pa.Table], data: Data, baseline: Baseline) -> Rates:
     """The smoothed rate of positives of each group: (positives + s * prevalence) / (rows + s).
+
+    Args:
+        train: The training split, in parts.
+        data: The columns.
+        baseline: The grouping, and `s`.
 
     Raises:
         DataError: There are no rows.
     """
-    if not train.num_rows:
+    counted = [_counted(part, data, baseline.by) for part in train]
+    if not any(part.num_rows for part in counted):
         raise DataError("the baseline needs training rows, got none")
-    table = _groups(train, data, baseline.by).append_column(_LABEL, _positive(train, data))
-    prevalence = float(pc.mean(table.column(_LABEL)).as_py())
-    grouped = table.group_by(list(baseline.by)).aggregate([(_LABEL, "sum"), (_LABEL, "count")]).to_pylist()
+    sums = [(_POSITIVES, "sum"), (_ROWS, "sum")]
+    grouped = pa.concat_tables(counted).group_by(list(baseline.by)).aggregate(sums).to_pylist()
+    of = {tuple(row[name] for name in baseline.by): (row[f"{_POSITIVES}_sum"], row[f"{_ROWS}_sum"]) for row in grouped}
+    prevalence = sum(positives for positives, _ in of.values()) / sum(rows for _, rows in of.values())
     smoothing = baseline.smoothing
     rates = [
-        Rate(
-            group=tuple(row[name] for name in baseline.by),
-            rows=row[f"{_LABEL}_count"],
-            rate=(row[f"{_LABEL}_sum"] + smoothing * prevalence) / (row[f"{_LABEL}_count"] + smoothing),
-        )
-        for row in grouped
+        Rate(group=group, rows=rows, rate=(positives + smoothing * prevalence) / (rows + smoothing))
+        for group, (positives, rows) in of.items()
     ]
     return Rates(by=baseline.by, prevalence=prevalence, rates=tuple(sorted(rates, key=lambda rate: rate.group)))
 
@@ -62,18 +76,22 @@ def historical_rates(train: pa.Table, data: Data, baseline: Baseline) -> Rates:
 def look_up(table: pa.Table, data: Data, rates: Rates) -> Floats:
     """The rate of each row's group, shape (n,)."""
     known = {rate.group: rate.rate for rate in rates.rates}
-    columns = _groups(table, data, rates.by).to_pydict()
-    groups = zip(*(columns[name] for name in rates.by), strict=True)
+    values = _groups(table, data, rates.by).to_pydict()
+    groups = zip(*(values[name] for name in rates.by), strict=True)
     return np.array([known.get(group, rates.prevalence) for group in groups], dtype=np.float64)
 
 
-def score(train: pa.Table, test: pa.Table, data: Data, baseline: Baseline) -> tuple[Rates, pa.Table]:
-    """Today's rates, and the test rows' keys with the scores of both baselines, in the order of the split."""
-    rates = historical_rates(train, data, baseline)
-    today = look_up(test, data, rates)
+def score(test: pa.Table, data: Data, rates: Rates) -> pa.Table:
+    """The keys of rows, or of a part of them, with the scores of both baselines, in the same order."""
     scores = test.select(list(data.key))
     scores = scores.append_column("prevalence", pa.array(np.full(test.num_rows, rates.prevalence)))
-    return rates, scores.append_column("today", pa.array(today))
+    return scores.append_column("today", pa.array(look_up(test, data, rates)))
+
+
+def _counted(part: pa.Table, data: Data, by: tuple[str, ...]) -> pa.Table:
+    """Positives and rows of each group."""
+    groups = _groups(part, data, by).append_column(_LABEL, _positive(part, data))
+    return groups.group_by(list(by)).aggregate([(_LABEL, "sum"), (_LABEL, "count")])
 
 
 def _groups(table: pa.Table, data: Data, by: tuple[str, ...]) -> pa.Table:

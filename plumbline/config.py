@@ -1,6 +1,9 @@
 """YAML in, validated sections out: everything wrong is found at once, and each finding has its file and line."""
 
+import ast
 import difflib
+import inspect
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +11,8 @@ from typing import TypeVar, cast
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 
 from plumbline.environment import Environment
 from plumbline.errors import ConfigError, Problem
@@ -76,8 +81,31 @@ def _replace(node: yaml.Node, placeholder: str, value: str) -> None:
 
 def json_schema(kind: type[T]) -> JsonSchema:
     """The JSON Schema of a config file, for editors."""
-    schema = TypeAdapter(kind).json_schema()
+    schema = TypeAdapter(kind).json_schema(schema_generator=_Described)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+class _Described(GenerateJsonSchema):
+    """What stands under a field in the source becomes its description.
+
+    pydantic's `use_attribute_docstrings` would read the source of all sections whenever a step imports them.
+    """
+
+    def dataclass_schema(self, schema: core_schema.DataclassSchema) -> JsonSchemaValue:
+        """The schema of a section, with descriptions."""
+        made = super().dataclass_schema(schema)
+        for name, text in _docstrings(schema["cls"]):
+            made["properties"][name]["description"] = text
+        return made
+
+
+def _docstrings(kind: type[object]) -> Iterator[tuple[str, str]]:
+    """Fields of a class, and the texts under them."""
+    (defined,) = ast.parse(inspect.getsource(kind)).body
+    for field, text in itertools.pairwise(cast("ast.ClassDef", defined).body):
+        match field, text:
+            case ast.AnnAssign(target=ast.Name(name)), ast.Expr(value=ast.Constant(str(said))):
+                yield name, inspect.cleandoc(said)
 
 
 def dangling(config: ProblemConfig) -> Iterator[tuple[Location, str]]:
@@ -85,6 +113,7 @@ def dangling(config: ProblemConfig) -> Iterator[tuple[Location, str]]:
     known = sorted({*config.data.features, *config.data.attributes})
     uses: list[tuple[Location, str]] = [(("baseline", "by", i), n) for i, n in enumerate(config.baseline.by)]
     uses += [(("evaluation", "slices", i), n) for i, names in enumerate(config.evaluation.slices) for n in names]
+    uses += [(("evaluation", "measures", "weight"), n) for n in [config.evaluation.measures.weight] if n]
     uses += [(("validation", "shift_exempt", i), n) for i, n in enumerate(config.validation.shift_exempt)]
     uses += [(("monitoring", "skew", n), n) for n in config.monitoring.skew]
     uses += [(("monitoring", "drift", n), n) for n in config.monitoring.drift]

@@ -1,6 +1,8 @@
 """A dataset artifact: one Parquet file a split, and what is known of how it came about."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -11,6 +13,8 @@ from plumbline.section import from_json, section, to_json
 
 SplitName = Literal["train", "validation", "test"]
 SPLITS: tuple[SplitName, ...] = get_args(SplitName)
+PART = 1 << 16
+"""Rows that are looked at at once: a row group."""
 
 
 @section
@@ -39,6 +43,15 @@ class Summary:
     splits: Mapping[SplitName, SplitSummary]
 
 
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows that are read a part at a time, so that they need not fit into memory."""
+
+    schema: pa.Schema
+    parts: Callable[[Sequence[str]], Iterator[pa.Table]]
+    """Some columns of all rows, in order."""
+
+
 def split_path(dataset: Path, split: SplitName) -> Path:
     """The Parquet file of a split."""
     return dataset / f"{split}.parquet"
@@ -47,6 +60,43 @@ def split_path(dataset: Path, split: SplitName) -> Path:
 def read_split(dataset: Path, split: SplitName, columns: Sequence[str] | None = None) -> pa.Table:
     """The rows of a split, all columns or some."""
     return pq.read_table(split_path(dataset, split), columns=None if columns is None else list(columns))
+
+
+def stored_rows(dataset: Path, split: SplitName) -> Rows:
+    """The rows of a split, a row group at a time."""
+    return file_rows(split_path(dataset, split))
+
+
+def file_rows(path: Path) -> Rows:
+    """The rows of a Parquet file, a row group at a time."""
+
+    def parts(columns: Sequence[str]) -> Iterator[pa.Table]:
+        with pq.ParquetFile(path) as file:
+            for group in range(file.num_row_groups):
+                yield file.read_row_group(group, columns=list(columns))
+
+    return Rows(pq.read_schema(path), parts)
+
+
+def stored(parts: Iterator[pa.Table], path: Path) -> Iterator[pa.Table]:
+    """The parts as they are, each given on once it is a row group of a Parquet file; no part, no file."""
+    first = next(parts, None)
+    if first is None:
+        return
+    with pq.ParquetWriter(path, first.schema, compression="zstd") as file:
+        for part in chain([first], parts):
+            file.write_table(part, row_group_size=max(part.num_rows, 1))
+            yield part
+
+
+def table_rows(table: pa.Table, *, size: int = PART) -> Rows:
+    """The rows of a table in memory, `size` at a time."""
+
+    def parts(columns: Sequence[str]) -> Iterator[pa.Table]:
+        for start in range(0, table.num_rows, size):
+            yield table.select(list(columns)).slice(start, size)
+
+    return Rows(table.schema, parts)
 
 
 def write_summary(dataset: Path, summary: Summary) -> None:

@@ -1,19 +1,13 @@
-"""Decisions of a deployment: what to ask for, whether it is what we got, and whether online answers are right."""
+"""Decisions of a deployment: what to ask for, and whether it is what we got."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
-from plumbline.errors import ModelError, ServiceError
+from plumbline.errors import ServiceError
 from plumbline.problem import Serving
 
 CPU_METRIC = "aiplatform.googleapis.com/prediction/online/cpu/utilization"
 ACCELERATOR_METRIC = "aiplatform.googleapis.com/prediction/online/accelerator/duty_cycle"
-
-Scores = npt.NDArray[np.float64]
-
 
 STAGING = "-staging"
 """What the id of the endpoint ends in where a version is tried before it gets traffic."""
@@ -56,24 +50,3 @@ def check_scaling(wanted: Scaling, got: Scaling) -> None:
     """
     if wanted != got:
         raise ServiceError(f"the endpoint does not have what was asked for: wanted {wanted}, got {got}")
-
-
-def check_smoke(online: Sequence[float], offline: Scores, *, tolerance: float) -> float:
-    """The largest difference between the online scores of some rows and the offline scores of the same rows.
-
-    Raises:
-        ModelError: It exceeds the tolerance, a score is not finite, or there are not as many answers as rows.
-    """
-    answers = np.asarray(online, dtype=np.float64)
-    if answers.shape != offline.shape or not answers.size:
-        raise ModelError(f"smoke test: wanted {offline.size} online scores (at least 1), got {answers.size}")
-    if not (np.isfinite(answers).all() and np.isfinite(offline).all()):
-        raise ModelError("smoke test: a score is not finite")
-    difference = np.abs(answers - offline)
-    worst = int(difference.argmax())
-    if difference[worst] > tolerance:
-        raise ModelError(
-            f"smoke test: row {worst} scores {answers[worst]:.6f} online and {offline[worst]:.6f} offline, "
-            f"more than {tolerance:g} apart; the traffic stays where it was"
-        )
-    return float(difference[worst])

@@ -1,84 +1,114 @@
 """Evaluation: every model scored once on the same rows, judged slice by slice, and the verdict of the gates."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import zip_longest
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from plumbline.dataset import Rows
 from plumbline.errors import GateError
 from plumbline.features import derived
-from plumbline.gates import CANDIDATE, Verdict
+from plumbline.gates import Verdict
 from plumbline.ingestion import is_positive
 from plumbline.problem import Data, Evaluation
 from plumbline.scoreboard import Scoreboard, SliceKey
 
 LABEL = "label"
 BASELINES = ("today", "prevalence")
-Scores = Mapping[str, npt.NDArray[np.float64]]
+Floats = npt.NDArray[np.float64]
+Scores = Mapping[str, Floats]
+Score = Callable[[pa.Table, int], Floats]
+"""Scores (n,) of a part (n rows) of the test split, which begins at that row."""
+_OTHER_ROWS = "the baselines were not scored on the test rows: their keys differ"
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
     """What an evaluation leaves."""
 
-    table: pa.Table
-    """Keys, label, scores and slicing columns of the test rows."""
     board: Scoreboard
     verdict: Verdict
 
 
+def scored_parts(
+    test: Rows, baselines: Rows, models: Mapping[str, Score], data: Data, evaluation: Evaluation
+) -> Iterator[pa.Table]:
+    """`scored_table` of each part of the test split, so that the rows need not fit into memory.
+
+    Args:
+        test: The test split.
+        baselines: Keys and scores of the baselines, in the order of the split and in the same parts.
+        models: How the other models score.
+        data: The columns.
+        evaluation: The slices, and the weight.
+
+    Raises:
+        GateError: There is no row, or as `scored_table` says.
+    """
+    first = 0
+    parts = zip_longest(test.parts(test.schema.names), baselines.parts(baselines.schema.names))
+    for part, known in parts:
+        if part is None or known is None:
+            raise GateError(_OTHER_ROWS)
+        scores = {name: score(part, first) for name, score in models.items()}
+        yield scored_table(part, known, scores, data, evaluation)
+        first += part.num_rows
+    if not first:
+        raise GateError("there are no test rows, so nothing can be said of the model")
+
+
 def scored_table(test: pa.Table, baselines: pa.Table, scores: Scores, data: Data, evaluation: Evaluation) -> pa.Table:
-    """The test rows with keys, label, the scores of every model, and the slicing columns.
+    """The test rows with keys, label, the scores of every model, the slicing columns and that of the weights.
 
     Args:
         test: The test split.
         baselines: Keys and scores of the baselines, in the order of the split.
         scores: Scores (n,) of the other models by name.
         data: The columns.
-        evaluation: The slices.
+        evaluation: The slices, and the weight.
 
     Raises:
         GateError: The baselines were scored on other rows, a label is missing, or a name stands for two things.
     """
     if not test.select(list(data.key)).equals(baselines.select(list(data.key))):
-        raise GateError(f"the baselines were not scored on the test rows: their {list(data.key)} differ")
+        raise GateError(_OTHER_ROWS)
     positive = is_positive(test, data.label)
     if positive.null_count:
-        raise GateError(f"{positive.null_count} test rows have no {data.label.column}")
+        raise GateError(f"{positive.null_count} of {test.num_rows} test rows have no {data.label.column}")
     columns = {name: test.column(name) for name in data.key}
     columns[LABEL] = pc.cast(positive, pa.int64())
     columns |= {name: baselines.column(name) for name in BASELINES}
     columns |= {name: pa.chunked_array([values]) for name, values in scores.items()}
-    known = {**data.features, **data.attributes}
-    for name in sorted({name for by in evaluation.slices for name in by}):
+    known, weight = {**data.features, **data.attributes}, evaluation.measures.weight
+    for name in sorted({name for by in evaluation.slices for name in by} | ({weight} if weight else set())):
         values = derived(test, name, known[name])
         if name in columns and not values.equals(columns[name]):
-            raise GateError(f"{name} is a slicing column and a model or key at once")
+            raise GateError(f"{name} is a slicing column or weight and a model or key at once")
         columns[name] = values
     return pa.table(columns)
 
 
-def expected_slices(table: pa.Table, evaluation: Evaluation) -> Sequence[SliceKey]:
-    """The slices that the rows have, found without the evaluation's engine."""
+def expected_slices(rows: Rows, evaluation: Evaluation) -> Sequence[SliceKey]:
+    """The slices that the scored rows have, found without the evaluation's engine."""
     found: list[SliceKey] = []
     for by in evaluation.slices:
-        if not by:
+        if by:
+            keys = set().union(*(_keys(part, by) for part in rows.parts(by)))
+            found += sorted(tuple(zip(by, key, strict=True)) for key in keys)
+        else:
             found.append(())
-            continue
-        columns = pa.table({name: pc.cast(table.column(name), pa.string()) for name in by}).drop_null()
-        rows = columns.group_by(list(by)).aggregate([]).to_pylist()
-        found += sorted(tuple((name, row[name]) for name in by) for row in rows)
     return found
 
 
-def models(table: pa.Table) -> Sequence[str]:
-    """The models whose scores a table has, the candidate first."""
-    return [name for name in (CANDIDATE, *BASELINES, "champion") if name in table.column_names]
+def _keys(part: pa.Table, by: Sequence[str]) -> set[tuple[str, ...]]:
+    """The values, as text, that occur together."""
+    columns = pa.table({name: pc.cast(part.column(name), pa.string()) for name in by}).drop_null()
+    grouped = columns.group_by(list(by)).aggregate([])
+    return set(zip(*(grouped.column(name).to_pylist() for name in by), strict=True))
 
 
 def headline(board: Scoreboard) -> Mapping[str, float]:
@@ -90,9 +120,3 @@ def headline(board: Scoreboard) -> Mapping[str, float]:
         for name, estimate in result.metrics.items()
         if estimate.value is not None and name not in {"example_count", "positives"}
     }
-
-
-def write_scores(table: pa.Table, folder: Path) -> None:
-    """The scored rows, for the smoke test and for whoever wants to look."""
-    folder.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table, folder / "scores.parquet", compression="zstd")

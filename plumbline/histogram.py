@@ -6,12 +6,13 @@ AUC. Two rows in one segment are tied. All of this works on every slice at once,
 Source: tensorflow_model_analysis 0.52, metrics/calibration_histogram.py and metrics/binary_confusion_matrices.py.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 import numpy.typing as npt
+
+from plumbline.counters import Counters, add_up
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -20,21 +21,25 @@ BUCKETS = 10_000
 SEGMENTS = BUCKETS - 1
 """Between two neighbouring thresholds of the AUC; the last one includes scores of 1."""
 _EPSILON = 1e-7
-_DENSE_CELLS = 2**25
-"""Up to so many counters are held at once (256 MiB); beyond, only those that are not 0."""
-_BLOCK = 2**18
 
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """Rows by slice and segment, in this order, without the empty ones; each array has shape (entries,)."""
+    """Weight by slice and segment, in this order, without empty entries; each array has shape (entries,).
+
+    Without weights every row weighs 1, and weights, counts and sums of squares are the same numbers.
+    """
 
     slices: int
     """How many slices there are; those without rows have no entry."""
     slice: Integers
     segment: Integers
-    positive: Integers
-    negative: Integers
+    positive: Floats
+    """The weight of the positive rows."""
+    negative: Floats
+    positive_squares: Floats
+    """The squared weights of the positive rows, summed: what the error follows from."""
+    negative_squares: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ def _segment_of_bucket() -> npt.NDArray[np.int16]:
 def count(
     codes: npt.NDArray[np.int32], segment: npt.NDArray[np.int16], positive: npt.NDArray[np.bool_], *, slices: int
 ) -> Histogram:
-    """The histogram of n rows.
+    """The histogram of n rows that weigh 1.
 
     Args:
         codes: The slice of each row, 0 to slices - 1, or `slices` for a row that is in none; shape (n,).
@@ -76,51 +81,57 @@ def count(
         positive: Whether the label is positive; shape (n,).
         slices: How many slices there are.
     """
-
-    def keys(rows: slice) -> Integers:
-        return (codes[rows].astype(np.int64) * SEGMENTS + segment[rows]) * 2 + positive[rows]
-
-    size = 2 * (slices + 1) * SEGMENTS
-    cells, counts = _tally(keys, codes.size, size) if size <= _DENSE_CELLS else _tally_sparse(keys(slice(None)))
-    inside = cells < slices * SEGMENTS
-    cells, counts = cells[inside], counts[inside]
-    return Histogram(slices, *np.divmod(cells, SEGMENTS), positive=counts[:, 1], negative=counts[:, 0])
+    counters = Counters(1)
+    counters.add(cells(codes, segment, positive), [None], size=2 * (slices + 1) * SEGMENTS)
+    keys, sums = counters.total()
+    inside = keys < 2 * slices * SEGMENTS
+    return gather(keys[inside], sums[:, inside], slices=slices)
 
 
-def _tally(keys: Callable[[slice], Integers], rows: int, size: int) -> tuple[Integers, Integers]:
-    """The half keys (n // 2) that occur, ascending, and how often each occurs even and odd, shape (entries, 2)."""
-    counts = np.zeros(size, np.int64)
-    # Blocks stay in the processor's cache; they must outweigh the adding of all counters.
-    step = max(_BLOCK, size)
-    for start in range(0, rows, step):
-        counts += np.bincount(keys(slice(start, start + step)), minlength=size)
-    pairs = counts.reshape(-1, 2)
-    cells = np.flatnonzero(pairs[:, 0] | pairs[:, 1])
-    return cells, pairs[cells]
+def cells(
+    codes: npt.NDArray[np.int32 | np.int64], segment: npt.NDArray[np.int16 | np.int64], positive: npt.NDArray[np.bool_]
+) -> Integers:
+    """The key of each row's cell, shape (n,): code, then segment, then class."""
+    return (codes.astype(np.int64, copy=False) * SEGMENTS + segment) * 2 + positive
 
 
-def _tally_sparse(keys: Integers) -> tuple[Integers, Integers]:
-    """As `_tally`, for more possible keys than memory should hold."""
-    found, times = np.unique(keys, return_counts=True)
-    cells, entry = np.unique(found // 2, return_inverse=True)
-    counts = np.zeros((cells.size, 2), np.int64)
-    counts[entry, found % 2] = times
-    return cells, counts
+def gather(keys: Integers, sums: Floats, *, slices: int) -> Histogram:
+    """The histogram of cells that each stand for any number of rows.
+
+    Args:
+        keys: From `cells`, with the place of the slice as code; in any order and repeated at will; shape (n,).
+        sums: Weight and squared weight, shape (2, n); or, shape (1, n), how many rows that weigh 1.
+        slices: How many slices there are.
+    """
+    entries, entry = np.unique(keys // 2, return_inverse=True)
+    pairs = [add_up(2 * entry + keys % 2, each, size=2 * entries.size).reshape(-1, 2) for each in sums]
+    # A segment whose rows all weigh nothing is empty.
+    kept = pairs[0].sum(axis=1) > 0
+    weights, squares = pairs[0][kept], pairs[-1][kept]
+    return Histogram(
+        slices,
+        slice=entries[kept] // SEGMENTS,
+        segment=entries[kept] % SEGMENTS,
+        positive=weights[:, 1],
+        negative=weights[:, 0],
+        positive_squares=squares[:, 1],
+        negative_squares=squares[:, 0],
+    )
 
 
-def totals(histogram: Histogram, values: Integers | Floats) -> Floats:
+def totals(histogram: Histogram, values: Floats) -> Floats:
     """The sum over each slice's entries, shape (slices,)."""
-    return np.bincount(histogram.slice, values, minlength=histogram.slices).astype(np.float64)
+    return add_up(histogram.slice, values, size=histogram.slices)
 
 
-def below(histogram: Histogram, values: Integers | Floats) -> Floats:
+def below(histogram: Histogram, values: Floats) -> Floats:
     """For each entry the sum over its slice's entries of lower segments, shape (entries,)."""
     before = np.concatenate(([0.0], np.cumsum(values, dtype=np.float64)))
     first = np.searchsorted(histogram.slice, np.arange(histogram.slices))
     return before[:-1] - before[first][histogram.slice]
 
 
-def above(histogram: Histogram, values: Integers | Floats) -> Floats:
+def above(histogram: Histogram, values: Floats) -> Floats:
     """For each entry the sum over its slice's entries of higher segments, shape (entries,)."""
     return totals(histogram, values)[histogram.slice] - below(histogram, values) - values
 
@@ -145,8 +156,8 @@ def roc_area(histogram: Histogram) -> Area:
 def pr_area(histogram: Histogram) -> Area:
     """The area under the precision-recall curve, true positives interpolated between thresholds.
 
-    With a positives and d rows in a segment, t positives and q rows above it and s = a / d, the segment adds
-    f = s (a + (t - s q) ln((q + d) / q)) / P, where P is the slice's positives.
+    With a positives and d rows in a segment (by weight), t positives and q rows above it and s = a / d, the segment
+    adds f = s (a + (t - s q) ln((q + d) / q)) / P, where P is the slice's positives.
 
     Source: TFMA 0.52, confusion_matrix_metrics.AUC, curve PR, interpolation; Davis and Goadrich (2006).
     """
@@ -175,7 +186,7 @@ def _area(histogram: Histogram, value: Floats, of_positive: Floats, of_negative:
 
     Source: Efron, The Jackknife, the Bootstrap and Other Resampling Plans (1982), chapter 6.
     """
-    squares = histogram.positive * of_positive**2 + histogram.negative * of_negative**2
+    squares = histogram.positive_squares * of_positive**2 + histogram.negative_squares * of_negative**2
     one_class = (totals(histogram, histogram.positive) == 0) | (totals(histogram, histogram.negative) == 0)
     error = np.sqrt(totals(histogram, squares))
     return Area(np.where(one_class, np.nan, value), np.where(one_class, np.nan, error))

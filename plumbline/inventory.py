@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from plumbline.candidate import label
 from plumbline.cost import Machines, hourly, monthly
 from plumbline.environment import Place, Prices
+from plumbline.labels import label
 
 Labels = Mapping[str, str]
 _FEATURES = re.compile(r"_features_[0-9a-f]{12}(_train)?$")

@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from plumbline.dataflow import Beam
 from plumbline.hardware import Hardware
+from plumbline.measures import Measures
 from plumbline.section import Count, Fraction, Name, Names, Positive, Text, section, unique
 from plumbline.statement import Statement
 
@@ -178,6 +180,8 @@ class Training:
     """Computes in 16 bits what it can: float16 on a GPU, bfloat16 on a TPU. The exported model is float32."""
     xla: bool = False
     """Compiles the step with XLA: for one GPU. On a CPU it is slower, with several replicas it is left off."""
+    memory_gb: Positive = 4.0
+    """Encoded rows of up to so many gigabytes are held in memory; more are streamed from the disk of the machine."""
 
 
 Metric = Literal["auc_pr", "auc", "precision", "recall", "calibration", "example_count", "positives"]
@@ -221,6 +225,14 @@ class Evaluation:
     gates: Annotated[tuple[Gate, ...], Field(min_length=1)]
     engine: Literal["vectorised", "tfma"] = "vectorised"
     """vectorised: histograms in numpy, same numbers; tfma: TensorFlow Model Analysis on Beam, the reference."""
+    measures: Measures = Field(default_factory=Measures)
+    beam: Beam = Field(default_factory=Beam)
+
+    @model_validator(mode="after")
+    def _beam_for_tfma(self) -> "Evaluation":
+        if self.beam.runner != "direct" and self.engine != "tfma":
+            raise ValueError("beam is for engine tfma: the vectorised engine runs in the step itself")
+        return self
 
 
 @section

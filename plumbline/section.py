@@ -18,7 +18,8 @@ Positive = Annotated[float, Field(gt=0)]
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def section(cls: type[T]) -> type[T]:
     """A frozen, slotted dataclass that refuses unknown keys, NaN and infinities."""
-    settings = ConfigDict(extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+    # A step checks few of the sections that it imports: each is made ready when it is first used.
+    settings = ConfigDict(extra="forbid", allow_inf_nan=False, defer_build=True)
     return dataclass(frozen=True, slots=True, kw_only=True, config=settings)(cls)  # type: ignore[return-value] # pydantic types the decorated class as its own protocol
 
 

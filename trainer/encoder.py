@@ -4,6 +4,7 @@ There is one implementation, in TensorFlow operations: training applies it once 
 it inside, so what is learnt on is what is served on.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from plumbline.features import MISSING_TIME, PERIODS, Arrays, Features
+from plumbline.features import MISSING_TIME, PERIODS, Arrays, Features, columns
 from plumbline.problem import ColumnType, TimePart
 from trainer.calendar import time_part
+from trainer.rows import Layout
 
 MISSING_CODE, UNSEEN_CODE, FIRST_CODE = 0, 1, 2
 """Codes of a missing category and of one that training does not know; the vocabulary follows."""
@@ -38,16 +40,65 @@ class Statistics:
     vocabularies: Mapping[str, tuple[str, ...]]
 
 
-def measure(arrays: Arrays, features: Features) -> Statistics:
-    """The statistics of the training rows. NaN and the empty text are missing values and do not count."""
-    numbers = {column.column or name for name, column in features.items() if column.type in {"numeric", "boolean"}}
-    words = {column.column or name for name, column in features.items() if column.type == "categorical"}
-    known = {name: arrays[name][~np.isnan(arrays[name])].astype(np.float64) for name in sorted(numbers)}
-    spreads = {name: float(values.std()) if values.size else 0.0 for name, values in known.items()}
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """Of the known values of a column."""
+
+    count: int
+    mean: float
+    squares: float
+    """Sum of the squared distances from the mean."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What some rows say of their columns; NaN and the empty text are missing values and do not count."""
+
+    numbers: Mapping[str, Moments]
+    words: Mapping[str, frozenset[str]]
+
+
+def tally(arrays: Arrays, features: Features) -> Tally:
+    """The tally of rows."""
+    kinds = columns(features)
+    return Tally(
+        numbers={name: _moments(arrays[name]) for name, kind in kinds.items() if kind in {"numeric", "boolean"}},
+        words={name: frozenset(arrays[name].tolist()) - {""} for name, kind in kinds.items() if kind == "categorical"},
+    )
+
+
+def _moments(values: npt.NDArray[np.generic]) -> Moments:
+    known = values[~np.isnan(values)].astype(np.float64)
+    if not known.size:
+        return Moments(0, 0.0, 0.0)
+    return Moments(known.size, float(known.mean()), float(known.var() * known.size))
+
+
+def merged(first: Tally, second: Tally) -> Tally:
+    """The tally of the rows of both."""
+    return Tally(
+        numbers={name: _together(first.numbers[name], second.numbers[name]) for name in first.numbers},
+        words={name: first.words[name] | second.words[name] for name in first.words},
+    )
+
+
+def _together(first: Moments, second: Moments) -> Moments:
+    """Source: Chan, Golub, LeVeque, "Algorithms for computing the sample variance", 1983, equations 2.1."""
+    count = first.count + second.count
+    if not count:
+        return first
+    distance, share = second.mean - first.mean, second.count / count
+    squares = first.squares + second.squares + distance * distance * first.count * share
+    return Moments(count, first.mean + distance * share, squares)
+
+
+def statistics(found: Tally) -> Statistics:
+    """What the encoder is to know of the rows of a tally."""
+    spreads = {name: math.sqrt(each.squares / max(1, each.count)) for name, each in found.numbers.items()}
     return Statistics(
-        means={name: float(values.mean()) if values.size else 0.0 for name, values in known.items()},
+        means={name: each.mean for name, each in found.numbers.items()},
         deviations={name: spread if spread > 0 else 1.0 for name, spread in spreads.items()},
-        vocabularies={name: tuple(sorted(set(arrays[name].tolist()) - {""})) for name in sorted(words)},
+        vocabularies={name: tuple(sorted(words)) for name, words in found.words.items()},
     )
 
 
@@ -65,6 +116,12 @@ class Encoder(tf.Module):
         """Number of codes of each categorical feature, in the order of the codes."""
         names = [c.column or name for name, c in self._features.items() if c.type == "categorical"]
         return tuple(len(self._statistics.vocabularies[name]) + FIRST_CODE for name in names)
+
+    @property
+    def layout(self) -> Layout:
+        """What an encoded row consists of: each column that is no category becomes two numbers."""
+        kinds = [column.type for column in self._features.values()]
+        return Layout(2 * sum(kind != "categorical" for kind in kinds), kinds.count("categorical"))
 
     def __call__(self, inputs: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         """Numbers and codes of the rows."""

@@ -11,15 +11,18 @@ import tf_keras
 
 from plumbline.problem import Training
 from plumbline.weighting import Weights
-from trainer.input import Rows, Share, evaluation_batches, training_batches
+from trainer.input import evaluation_batches, training_batches
 from trainer.model import build, in_float32
 from trainer.progress import Progress
+from trainer.rows import Rows, Share
 from trainer.setup import PLAIN, Compute
 from trainer.strategy import is_chief
 
 WATCHED = "val_auc_pr"
 _EVALUATION_BATCH = 8192
 _THRESHOLDS = 200
+_STEPS_AT_ONCE = 64
+"""Steps that TensorFlow takes before Keras looks again, which nothing here needs it to do within an epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,15 @@ def compiled(
     optimiser = tf_keras.optimizers.Adam(training.learning_rate, jit_compile=compute.jit)
     if compute.policy == "mixed_float16":
         optimiser = tf_keras.mixed_precision.LossScaleOptimizer(optimiser)
-    network.compile(optimiser, tf_keras.losses.BinaryCrossentropy(), metrics=[metric], jit_compile=compute.jit)
+    # With its variables made, the step need not be traced a second time.
+    optimiser.build(network.trainable_variables)
+    network.compile(
+        optimiser,
+        tf_keras.losses.BinaryCrossentropy(),
+        metrics=[metric],
+        jit_compile=compute.jit,
+        steps_per_execution=_STEPS_AT_ONCE,
+    )
     return network
 
 

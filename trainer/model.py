@@ -1,5 +1,6 @@
 """The network, and the exported model around it."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
@@ -12,6 +13,8 @@ from trainer.setup import Policy
 
 _FORGET = 0.01
 """Share of categories that training replaces by "unseen", so that the code for it means something."""
+_BYTES = 256
+"""Values of a byte."""
 
 
 class Forget(tf_keras.layers.Layer):
@@ -23,6 +26,30 @@ class Forget(tf_keras.layers.Layer):
             return codes
         forgotten = tf.random.uniform(tf.shape(codes)) < _FORGET
         return tf.where(forgotten, tf.constant(UNSEEN_CODE), codes)
+
+
+class Drop(tf_keras.layers.Layer):
+    """Dropout that draws one random byte a value, not a random float: Keras's takes a third of a step on a CPU."""
+
+    def __init__(self, rate: float, **settings: object) -> None:
+        """Drops a share of the values; the rate is rounded to 1/256."""
+        super().__init__(**settings)
+        self._rate = rate
+        self._below = min(_BYTES - 1, round(rate * _BYTES))
+
+    def call(self, values: tf.Tensor, *, training: bool | None = None) -> tf.Tensor:
+        """Values (n, d), in training some of them 0 and the others larger, so that their sum is expected to stay."""
+        if not training or not self._below:
+            return values
+        rows, width = tf.shape(values)[0], values.shape[1]
+        words = tf.random.uniform([rows, math.ceil(width / 4)], tf.int32.min, tf.int32.max, tf.int32)
+        drawn = tf.reshape(tf.bitcast(words, tf.uint8), [rows, -1])[:, :width]
+        kept = tf.cast(drawn >= tf.constant(self._below, tf.uint8), values.dtype)
+        return values * kept * tf.constant(_BYTES / (_BYTES - self._below), values.dtype)
+
+    def get_config(self) -> Mapping[str, object]:
+        """What Keras makes a copy of the layer from."""
+        return {**super().get_config(), "rate": self._rate}
 
 
 def build(
@@ -48,7 +75,7 @@ def build(
     hidden = tf_keras.layers.Concatenate(dtype=policy)([number_input, *embedded]) if embedded else number_input
     for width in network.hidden:
         hidden = tf_keras.layers.Dense(width, activation="relu", dtype=policy)(hidden)
-        hidden = tf_keras.layers.Dropout(network.dropout, dtype=policy)(hidden)
+        hidden = Drop(network.dropout, dtype=policy)(hidden)
     start = tf_keras.initializers.Constant(float(tf.math.log(prior / (1 - prior))))
     last = tf_keras.layers.Dense(1, activation="sigmoid", bias_initializer=start, name="score", dtype="float32")
     score = last(hidden)
@@ -75,13 +102,15 @@ class Exported(tf.Module):
     def __init__(self, encoder: Encoder, network: tf_keras.Model, features: Features) -> None:
         super().__init__(name="exported")
         self.encoder = encoder
-        self.network = network
+        # Not the network itself: Keras would trace and save every function of every layer, and nobody calls them.
+        self.weights = network.weights
         wanted = {name: tf.TensorSpec([None], DTYPES[kind], name=name) for name, kind in columns(features).items()}
-        self.serve = tf.function(self._score, input_signature=[wanted], autograph=False)
 
-    def _score(self, inputs: Mapping[str, tf.Tensor]) -> Mapping[str, tf.Tensor]:
-        numbers, codes = self.encoder(inputs)
-        return {"score": tf.reshape(self.network([numbers, codes], training=False), [-1])}
+        def score(inputs: Mapping[str, tf.Tensor]) -> Mapping[str, tf.Tensor]:
+            numbers, codes = encoder(inputs)
+            return {"score": tf.reshape(network([numbers, codes], training=False), [-1])}
+
+        self.serve = tf.function(score, input_signature=[wanted], autograph=False)
 
 
 def export(encoder: Encoder, network: tf_keras.Model, features: Features, path: str) -> None:

@@ -8,31 +8,25 @@ import argparse
 import json
 import logging
 import os
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow.compute as pc
-import tensorflow as tf
 import tf_keras
 
-from plumbline.dataset import read_split
 from plumbline.errors import ModelError
-from plumbline.features import Arrays, from_table
-from plumbline.ingestion import is_positive
 from plumbline.mount import local_path
 from plumbline.problem import Training
 from plumbline.section import from_json, to_json
 from plumbline.signature import Signature, write_signature
 from plumbline.training import History
-from plumbline.weighting import Weights, class_weights
-from trainer.encoder import Encoder, measure, tensors
-from trainer.fit import Fitted, Folders, Splits, compiled, fit
-from trainer.input import Rows, rows
+from plumbline.weighting import Weights
+from trainer.encoder import Encoder
+from trainer.fit import Fitted, Folders, compiled, fit
 from trainer.model import export
+from trainer.preparation import prepare
 from trainer.setup import Setup, set_up, warnings
 from trainer.strategy import choose, find_devices, is_chief, make, wait_for_all
 
@@ -94,41 +88,19 @@ def run(task: Task, environ: Mapping[str, str]) -> None:
     for warning in warnings(task.training, setup):
         log.warning("%s", warning)
     tf_keras.utils.set_random_seed(task.training.seed)
-    encoder, splits, weights = prepare(task)
-    share = float(tf.reduce_mean(splits.train.labels))
-    with strategy.scope():
-        sizes = (int(splits.train.numbers.shape[1]), encoder.cardinalities)
-        network = compiled(task.training, weights, sizes, positives=share, compute=setup.compute)
-    fitted = fit(splits, task.training, network=network, strategy=strategy, folders=task.folders)
+    with tempfile.TemporaryDirectory(prefix="plumbline-") as scratch:
+        ready = prepare(task.dataset, task.signature, task.training, Path(scratch))
+        with strategy.scope():
+            sizes = (ready.encoder.layout.numbers, ready.encoder.cardinalities)
+            network = compiled(task.training, ready.weights, sizes, positives=ready.positives, compute=setup.compute)
+        fitted = fit(ready.splits, task.training, network=network, strategy=strategy, folders=task.folders)
     if is_chief(strategy):
-        save(task, encoder, fitted)
+        save(task, ready.encoder, fitted)
         task.history.parent.mkdir(parents=True, exist_ok=True)
-        history = describe(fitted, weights, setup, rows=splits.train.count, seconds=time.monotonic() - start)
+        seconds = time.monotonic() - start
+        history = describe(fitted, ready.weights, setup, rows=ready.splits.train.count, seconds=seconds)
         task.history.write_text(to_json(history), encoding="utf-8")
     wait_for_all(strategy)
-
-
-def prepare(task: Task) -> tuple[Encoder, Splits, Weights]:
-    """The encoder and weights that the training rows give, and both splits encoded."""
-    features = task.signature.features
-    arrays, labels = _load(task, "train")
-    positives = int(labels.sum())
-    weights = class_weights(positives, labels.size - positives, task.training.class_weights)
-    log.info("rows: %d, positive: %d, weights: %s", labels.size, positives, weights)
-    encoder = Encoder(features, measure(arrays, features))
-    weighted = np.where(labels > 0, weights.positive, weights.negative).astype(np.float32)
-    train = _encoded(encoder, arrays, labels, weighted)
-    arrays, labels = _load(task, "validation")
-    validation = _encoded(encoder, arrays, labels, np.ones_like(labels))
-    return encoder, Splits(train, validation), weights
-
-
-def _encoded(
-    encoder: Encoder, arrays: Arrays, labels: npt.NDArray[np.float32], weights: npt.NDArray[np.float32]
-) -> Rows:
-    # The tables stay in the host's memory: only batches travel to an accelerator.
-    with tf.device("CPU:0"):
-        return rows(encoder(tensors(arrays)), labels, weights)
 
 
 def save(task: Task, encoder: Encoder, fitted: Fitted) -> None:
@@ -153,12 +125,6 @@ def describe(fitted: Fitted, weights: Weights, setup: Setup, *, rows: int, secon
         weights=weights,
         epochs=epochs,
     )
-
-
-def _load(task: Task, split: str) -> tuple[Mapping[str, npt.NDArray[np.generic]], npt.NDArray[np.float32]]:
-    table = read_split(task.dataset, "train" if split == "train" else "validation")
-    positive = pc.fill_null(is_positive(table, task.signature.label), fill_value=False)
-    return from_table(table, task.signature.features), positive.to_numpy(zero_copy_only=False).astype(np.float32)
 
 
 def main() -> None:

@@ -84,6 +84,17 @@ class Collection:
             raise not_found(name)
         return found
 
+    def text(self, name: str) -> str:
+        """The resource of a name as it is answered: a job is looked at often, and its graph takes long to read.
+
+        Raises:
+            ApiError: There is none.
+        """
+        found = self.context.store.get(self.kind, name)
+        if found is None:
+            raise not_found(name)
+        return found
+
     def all(self, prefix: str = "") -> list[Message]:
         """All resources whose name starts with the prefix."""
         return [wire.from_json(self.kind, text) for text in self.context.store.list(self.kind, prefix)]

@@ -28,7 +28,8 @@ from emulator.faults import ANSWER, LOST, OPERATION_KINDS, REQUEST_KINDS, Faults
 from emulator.platform.server import STARTING, Platform
 
 log = logging.getLogger(__name__)
-Handler = Callable[[Message], Message | Work]
+Handler = Callable[[Message], Message | Work | str]
+"""Text is a message as it stands in the store."""
 _RETRY_LATER = frozenset(("RESOURCE_EXHAUSTED", "UNAVAILABLE"))
 _JOBS = frozenset(("CreateCustomJob", "CreatePipelineJob"))
 """Methods that start what a fault can make fail or hang, without an operation."""
@@ -159,14 +160,17 @@ def _raw_request(method: Method, fields: Mapping[str, str], body: bytes, request
     return message
 
 
-def _raw(answer: Message | Work) -> Response:
-    if isinstance(answer, Work):
+def _raw(answer: Message | Work | str) -> Response:
+    if isinstance(answer, Work | str):
         raise TypeError("a raw prediction is answered at once")
     return Response(answer.data, media_type=answer.content_type)
 
 
-def _json(message: Message) -> Response:
-    text = "{}" if isinstance(message, empty_pb2.Empty) else wire.to_json(message)
+def _json(message: Message | str) -> Response:
+    if isinstance(message, str):
+        text = message
+    else:
+        text = "{}" if isinstance(message, empty_pb2.Empty) else wire.to_json(message)
     return Response(text, media_type="application/json")
 
 

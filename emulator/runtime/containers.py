@@ -12,6 +12,7 @@ from typing import cast
 from uuid import uuid4
 
 from emulator.processes import Command, Process, Supervisor
+from emulator.runtime import stand_in, warm
 from emulator.runtime.binding import of_type
 from emulator.runtime.tasks import Artifact, Json, TaskCall, TaskFailedError, UnsupportedError, Values
 
@@ -20,9 +21,10 @@ _POLL_S = 0.02
 _TAIL_LINES = 15
 _SHIM = """#!/bin/sh
 # In place of `python3 -m kfp.dsl.executor_main`: kfp has one constant for where /gcs is mounted, and it cannot be told.
+# A warm interpreter becomes the process, where there is one for its environment.
 if [ "$1 $2" = "-m kfp.dsl.executor_main" ]; then
   shift 2
-  exec "{python}" -m emulator.runtime.launcher "$@"
+  exec "{python}" -I -S "{stand_in}" "{warm}" -m emulator.runtime.launcher "$@"
 fi
 exec "{python}" "$@"
 """
@@ -68,7 +70,7 @@ class ContainerExecutor:
     def _shim(self) -> Path:
         folder = self.state / "bin"
         shim = folder / "python3"
-        text = _SHIM.format(python=sys.executable)
+        text = _SHIM.format(python=sys.executable, stand_in=stand_in.__file__, warm=warm.folder(self.state))
         if not shim.is_file() or shim.read_text(encoding="utf-8") != text:
             folder.mkdir(parents=True, exist_ok=True)
             # Tasks start side by side, so each writes a file of its own and the last one stays.

@@ -7,6 +7,7 @@ Storage Read API, since the anonymous result of a query cannot be read that way 
 
 import hashlib
 import io
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,8 +18,10 @@ from google.api_core import exceptions
 from google.cloud import bigquery, bigquery_storage_v1
 
 from plumbline.adapters.operations import service_errors
+from plumbline.adapters.retries import PATIENCE, patience_of
 from plumbline.environment import Place
-from plumbline.errors import DataError
+from plumbline.errors import DataError, ServiceError
+from plumbline.streams import together
 
 _TIMEOUT_S = 1800.0
 
@@ -124,15 +127,17 @@ def read_table(
 ) -> Iterator[pa.RecordBatch]:
     """The rows of a table as Arrow batches, by the Storage Read API; their order is not defined.
 
+    All streams are read at the same time, each no more than a batch ahead of what is done with the rows.
+
     Args:
-        reader: The Storage Read client.
+        reader: The Storage Read client; its patience says how long to ask again, and to wait for the next rows.
         table: project.dataset.table.
         columns: Which columns.
         where: A condition in SQL; empty for all rows.
         streams: How many streams to ask for.
 
     Raises:
-        ServiceError: There is no such table or column, or BigQuery fails.
+        ServiceError: There is no such table or column, BigQuery fails, or a stream stalls.
     """
     project, dataset, name = table.split(".")
     options = bigquery_storage_v1.types.ReadSession.TableReadOptions(
@@ -148,10 +153,44 @@ def read_table(
             parent=f"projects/{project}", read_session=wanted, max_stream_count=streams
         )
         schema = pa.ipc.read_schema(pa.py_buffer(session.arrow_schema.serialized_schema))
-        for stream in session.streams:
-            for response in reader.read_rows(stream.name):
-                batch = pa.py_buffer(response.arrow_record_batch.serialized_record_batch)
-                yield pa.ipc.read_record_batch(batch, schema)
+        # gRPC, Arrow and the disk wait, or work, without Python's lock.
+        batches = [_batches(_responses(reader, stream.name), schema) for stream in session.streams]
+        yield from together(batches, ahead=1)
+
+
+def _responses(
+    reader: bigquery_storage_v1.BigQueryReadClient, stream: str
+) -> Iterator[bigquery_storage_v1.types.ReadRowsResponse]:
+    """The answers of a stream. A call ends after the patience's `stall_s`; the next one goes on where it was.
+
+    So what stalls ends within twice that time, without a second thread to watch, while a reader may take its time.
+    """
+    patience, rows, before = patience_of(reader), 0, -1
+    while rows > before:
+        before = rows
+        try:
+            # By default it asks for a day whether a server that is gone is there again.
+            for response in reader.read_rows(stream, rows, retry=patience.retry, timeout=patience.stall_s):
+                rows += response.row_count
+                yield response
+                del response
+        except exceptions.DeadlineExceeded:
+            continue
+        return
+    raise ServiceError(f"stream {stream} stalls: no row in {patience.stall_s:g} s after {rows:,} rows")
+
+
+def _batches(
+    responses: Iterator[bigquery_storage_v1.types.ReadRowsResponse], schema: pa.Schema
+) -> Iterator[pa.RecordBatch]:
+    for response in responses:
+        message = response.arrow_record_batch.serialized_record_batch
+        # A copy in Arrow's memory: where large objects of Python's come and go, its memory is never given back.
+        buffer = pa.allocate_buffer(len(message))
+        pa.FixedSizeBufferWriter(buffer).write(message)
+        del response, message
+        yield pa.ipc.read_record_batch(buffer, schema)
+        del buffer
 
 
 def ensure_dataset(client: bigquery.Client, place: Place) -> None:
@@ -185,7 +224,12 @@ def load_table(client: bigquery.Client, table: str, rows: pa.Table, schema: Sequ
         config = bigquery.LoadJobConfig(
             source_format=bigquery.SourceFormat.PARQUET, schema=list(schema), write_disposition="WRITE_APPEND"
         )
-        client.load_table_from_file(buffer, table, job_config=config).result(timeout=_TIMEOUT_S)
+        job = client.load_table_from_file(buffer, table, job_config=config)
+        # `result` alone would look once a second.
+        deadline, pauses = time.monotonic() + _TIMEOUT_S, PATIENCE.pauses()
+        while not job.done() and time.monotonic() < deadline:
+            time.sleep(next(pauses))
+        job.result(timeout=1.0)
 
 
 def row_count(client: bigquery.Client, table: str) -> int:

@@ -6,7 +6,9 @@ Storage Read API have none, so `AIPLATFORM_EMULATOR_HOST` and `BIGQUERY_STORAGE_
 Every call of a Vertex AI client is tried again where Google says that it may be (`plumbline.adapters.retries`); the
 clients of BigQuery and Cloud Storage do that by themselves.
 
-Imports are lazy: the Vertex AI client takes seconds, and a step that only reads a table should not wait for it.
+Imports are lazy: the Vertex AI client takes seconds, and a step that only reads a table should not wait for it. To name
+the module of one service (`aiplatform_v1.services.model_service`) would save nothing: Python imports the package first,
+and that imports all of its services.
 """
 
 from __future__ import annotations
@@ -59,7 +61,9 @@ class Clients:
         address = self.environ.get("BIGQUERY_STORAGE_EMULATOR_HOST")
         if not address:
             return bigquery_storage_v1.BigQueryReadClient()
-        channel = grpc.insecure_channel(address, options=[("grpc.max_receive_message_length", -1)])
+        # On this machine a window that grows with the speed of the line only fills memory with rows that wait.
+        options = [("grpc.max_receive_message_length", -1), ("grpc.http2.bdp_probe", 0)]
+        channel = grpc.insecure_channel(address, options=options)
         return bigquery_storage_v1.BigQueryReadClient(transport=transports.BigQueryReadGrpcTransport(channel=channel))
 
     def storage(self) -> storage.Client:
@@ -126,14 +130,14 @@ class Clients:
 
     def _service(self, kind: Callable[..., ServiceClient], own_host: str | None = None) -> ServiceClient:
         """A client that retries; where no host is named, of the service's own. The emulator answers them all at one."""
-        from plumbline.adapters.retries import PATIENCE, retrying  # noqa: PLC0415 - lazy, see above
+        from plumbline.adapters.retries import LOCAL, PATIENCE, retrying  # noqa: PLC0415 - lazy, see above
 
         host = self.environ.get("AIPLATFORM_EMULATOR_HOST")
         options = self._options(host or own_host)
         # gRPC insists on TLS, so an emulator is spoken to by REST; the service gets the client's default.
         transport = {"transport": "rest"} if host else {}
         client = kind(credentials=self._credentials(emulated=bool(host)), client_options=options, **transport)
-        return retrying(client, self.patience or PATIENCE)
+        return retrying(client, self.patience or (LOCAL if host else PATIENCE))
 
     def _options(self, host: str | None) -> ClientOptions | None:
         from google.api_core.client_options import ClientOptions  # noqa: PLC0415 - lazy, see above

@@ -28,7 +28,6 @@ _STRATEGIES = {
 }
 _OUTPUT = "output"
 """The label that tells which output a job writes, as a digest."""
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S, _GROWTH = 0.1, 10.0, 1.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,7 @@ def _running(jobs: vertex.JobServiceClient, place: Place, mark: str) -> vertex.C
 def _wait(
     jobs: vertex.JobServiceClient, name: str, sleep: Callable[[float], None], *, patience_s: float
 ) -> vertex.CustomJob:
-    pause, waited = _FIRST_PAUSE_S, 0.0
+    pauses, waited = patience_of(jobs).pauses(), 0.0
     while True:
         with service_errors(f"reading {name}"):
             job = jobs.get_custom_job(name=name)
@@ -99,9 +98,8 @@ def _wait(
             return job
         if waited > patience_s:
             raise ServiceError(f"{name} is still {job.state.name} after {waited:.0f} s; it was cancelled")
-        sleep(pause)
+        sleep(pause := next(pauses))
         waited += pause
-        pause = min(_LONGEST_PAUSE_S, pause * _GROWTH)
 
 
 def custom_job(place: Place, job: Job, hardware: Hardware) -> vertex.CustomJob:

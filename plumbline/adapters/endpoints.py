@@ -13,13 +13,12 @@ from google.protobuf import field_mask_pb2, json_format, struct_pb2
 from plumbline.adapters.operations import ended, finished, service_errors
 from plumbline.adapters.registry import encryption, parent
 from plumbline.adapters.retries import RETRIABLE, once, patience_of
-from plumbline.candidate import label
 from plumbline.deployment import Scaling
 from plumbline.environment import Place
 from plumbline.errors import ServiceError
+from plumbline.labels import label
 
 Endpoints: TypeAlias = vertex.EndpointServiceClient
-_LOOK_S = 5.0
 _UNAVAILABLE = retry.Retry(
     predicate=retry.if_exception_type(*RETRIABLE),
     initial=0.1,
@@ -137,11 +136,11 @@ def settle(
     if deployment.pending is not None:
         finished(endpoints, deployment.pending, timeout_s=timeout_s)
         return
-    deadline = clock() + timeout_s
+    deadline, pauses = clock() + timeout_s, patience_of(endpoints).pauses()
     while all(m.id != deployment.deployed_id for m in endpoints.get_endpoint(name=deployment.endpoint).deployed_models):
         if clock() > deadline:
             raise ServiceError(f"{deployment.deployed_id} is not on {deployment.endpoint} after {timeout_s:g} s")
-        sleep(_LOOK_S)
+        sleep(next(pauses))
 
 
 def abandon(endpoints: Endpoints, deployment: Deployment) -> None:

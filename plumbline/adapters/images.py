@@ -15,7 +15,7 @@ from google.protobuf import duration_pb2
 from plumbline import project
 from plumbline.adapters.operations import service_errors
 from plumbline.adapters.registry import parent as parent_of
-from plumbline.adapters.retries import once
+from plumbline.adapters.retries import once, patience_of
 from plumbline.environment import Place
 from plumbline.errors import ServiceError
 
@@ -24,8 +24,6 @@ BUILDER = "gcr.io/cloud-builders/docker@sha256:3d00b6c1a9b862621c30fc74d4f2abfc6
 _STATUS = cloudbuild.Build.Status
 _UNDER_WAY = frozenset({_STATUS.PENDING, _STATUS.QUEUED, _STATUS.WORKING})
 _BUILD_S, _QUEUE_S, _MARGIN_S = 4200, 1800, 600
-_PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0)
-_LONGEST_PAUSE_S = 5.0
 _RECENT = 50
 Say = Callable[[str], None]
 
@@ -172,7 +170,7 @@ def _same(client: cloudbuild.CloudBuildClient, parent: str, wanted: cloudbuild.B
 
 def _wait(client: cloudbuild.CloudBuildClient, name: str, say: Say, sleep: Callable[[float], None]) -> cloudbuild.Build:
     """The build once it has ended; says what becomes of its steps."""
-    before, waited, pauses = cloudbuild.Build(), 0.0, iter(_PAUSES_S)
+    before, waited, pauses = cloudbuild.Build(), 0.0, patience_of(client).pauses()
     while True:
         with service_errors(f"reading {name}"):
             now = client.get_build(request={"name": name})
@@ -182,8 +180,7 @@ def _wait(client: cloudbuild.CloudBuildClient, name: str, say: Say, sleep: Calla
             return now
         if waited > _BUILD_S + _QUEUE_S + _MARGIN_S:
             raise ServiceError(f"the build has not ended after {waited:.0f} s; its log: {now.log_url}")
-        pause = next(pauses, _LONGEST_PAUSE_S)
-        sleep(pause)
+        sleep(pause := next(pauses))
         before, waited = now, waited + pause
 
 

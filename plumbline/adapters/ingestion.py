@@ -4,13 +4,16 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
+from google.cloud import bigquery_storage_v1
+
 from plumbline.adapters import bigquery as bq
 from plumbline.adapters.clients import Clients
-from plumbline.candidate import label
 from plumbline.dataset import SPLITS, SplitName, SplitSummary, Summary, write_summary
 from plumbline.ingestion import check_columns, table_names, wanted_columns, windows, within, write_split
+from plumbline.labels import label
 from plumbline.problem import Data
 from plumbline.query import fill
+from plumbline.streams import in_turn
 
 
 def ingest(clients: Clients, name: str, data: Data, sql: str, *, dataset: Path) -> Summary:
@@ -27,7 +30,7 @@ def ingest(clients: Clients, name: str, data: Data, sql: str, *, dataset: Path) 
     features, training = bq.full_name(place, names.features), bq.full_name(place, names.training)
     made = bq.materialise(client, filled, features, maximum_bytes=data.maximum_bytes, labels=labels)
     check_columns(data, bq.column_names(client, features))
-    splits = _write_splits(clients, data, features, dataset)
+    splits = write_splits(clients.bigquery_read(), data, features, dataset)
     condition = within(data.split.train, data.time)
     selected = f"SELECT * FROM `{features}` WHERE {condition}"  # noqa: S608 - identifiers and dates of the config
     bq.materialise(client, selected, training, maximum_bytes=data.maximum_bytes, labels=labels)
@@ -42,12 +45,17 @@ def ingest(clients: Clients, name: str, data: Data, sql: str, *, dataset: Path) 
     return summary
 
 
-def _write_splits(clients: Clients, data: Data, table: str, dataset: Path) -> Mapping[SplitName, SplitSummary]:
-    reader = clients.bigquery_read()
+def write_splits(
+    reader: bigquery_storage_v1.BigQueryReadClient, data: Data, table: str, dataset: Path
+) -> Mapping[SplitName, SplitSummary]:
+    """Reads the splits from a features table, and writes each as a file.
+
+    Raises:
+        DataError: A split is empty.
+        ServiceError: BigQuery fails.
+    """
     dataset.mkdir(parents=True, exist_ok=True)
-    summaries: dict[SplitName, SplitSummary] = {}
-    for split in SPLITS:
-        where = within(windows(data)[split], data.time)
-        batches = bq.read_table(reader, table, columns=wanted_columns(data), where=where)
-        summaries[split] = write_split(dataset, split, batches, data)
-    return summaries
+    wheres = (within(windows(data)[split], data.time) for split in SPLITS)
+    # BigQuery takes its time to open a table: the next split is opened while this one is merged and written.
+    splits = in_turn(bq.read_table(reader, table, columns=wanted_columns(data), where=where) for where in wheres)
+    return {split: write_split(dataset, split, rows, data) for split, rows in zip(SPLITS, splits, strict=True)}

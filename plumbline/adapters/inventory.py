@@ -17,7 +17,6 @@ from plumbline.adapters.bigquery import full_name
 from plumbline.adapters.clients import Clients
 from plumbline.adapters.operations import service_errors
 from plumbline.adapters.registry import parent
-from plumbline.candidate import label
 from plumbline.cost import Machines
 from plumbline.deployment import STAGING
 from plumbline.environment import Place
@@ -33,6 +32,7 @@ from plumbline.inventory import (
     Table,
     Version,
 )
+from plumbline.labels import label
 from plumbline.reuse import Past
 from plumbline.runs import ENDED, Run
 

@@ -4,8 +4,9 @@ The package is of 2023 and works, but for four things, which this module alone k
 
 - it pins old versions of what it needs (`[[tool.uv.dependency-metadata]]` in pyproject.toml tells uv its true needs);
 - its generated `model_card_pb2` is too old for protobuf 6, so the module is made anew from the descriptor in that file;
-- it imports ml_metadata, whose wheels need a newer glibc than Debian 12 has, for a feature that is not used here, so an
-  empty stand-in is put in its place where the real one is missing;
+- it imports what it can fill cards from by itself, which is not used here: TFMA, TensorFlow and Matplotlib, which take
+  seconds, and ml_metadata, whose wheels need a newer glibc than Debian 12 has. So stand-ins are in the place of these,
+  and of the two of its own modules that use them, while it is imported;
 - its schema refers to `#definitions/graphic`, which lacks a slash and is refused by jsonschema, so graphics are added
   to the card after the rest of it has been checked.
 """
@@ -28,7 +29,10 @@ from plumbline.errors import PlumblineError
 _PACKAGE = "model_card_toolkit"
 _PROTO = f"{_PACKAGE}.proto.model_card_pb2"
 _PROTO_FILE = f"{_PACKAGE}/proto/model_card.proto"
-_ABSENT = ("ml_metadata", "ml_metadata.proto", "ml_metadata.proto.metadata_store_pb2")
+_UNUSED = (
+    *("ml_metadata", "ml_metadata.proto", "tensorflow_model_analysis"),
+    *(f"{_PACKAGE}.utils.graphics", f"{_PACKAGE}.utils.tfx_util"),
+)
 
 
 def write_card(content: Content, *, card: Path, page: Path, template: Path) -> None:
@@ -44,7 +48,7 @@ def write_card(content: Content, *, card: Path, page: Path, template: Path) -> N
     Raises:
         PlumblineError: The content does not fit the schema.
     """
-    toolkit = _load()
+    toolkit = load()
     folder = card.parent / f"{card.name}.assets"
     maker = toolkit.ModelCardToolkit(output_dir=str(folder))
     try:
@@ -66,12 +70,17 @@ def _without_graphics(content: Content) -> tuple[dict[str, Any], Mapping[str, An
     return {**content, "quantitative_analysis": rest}, analysis["graphics"]
 
 
-def _load() -> types.ModuleType:
+def load() -> types.ModuleType:
+    """The package, without what it could fill cards from."""
     if _PROTO not in sys.modules:
         sys.modules[_PROTO] = _messages()
-    if _ABSENT[0] not in sys.modules and importlib.util.find_spec(_ABSENT[0]) is None:
-        sys.modules.update({name: _StandIn(name) for name in _ABSENT})
-    return importlib.import_module(_PACKAGE)
+    stand_ins = {name: _StandIn(name) for name in _UNUSED if name not in sys.modules}
+    sys.modules.update(stand_ins)
+    try:
+        return importlib.import_module(_PACKAGE)
+    finally:
+        for name in stand_ins:
+            del sys.modules[name]
 
 
 def _messages() -> types.ModuleType:
@@ -106,4 +115,4 @@ class _StandIn(types.ModuleType):
     def __getattr__(self, name: str) -> object:
         if name.startswith("__"):
             raise AttributeError(name)
-        return sys.modules.get(f"{self.__name__}.{name}") or type(name, (), {})
+        return _StandIn(name)

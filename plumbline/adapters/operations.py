@@ -13,9 +13,6 @@ from plumbline.errors import ServiceError
 
 Response = TypeVar("Response")
 
-POLLING = polling.DEFAULT_POLLING.with_delay(initial=0.05, multiplier=1.3, maximum=10.0)
-"""Quick at first, since an emulator is done in milliseconds; 10 s later, since a deployment takes minutes."""
-
 
 def finished(client: object, pending: operation.Operation, *, timeout_s: float) -> Response:  # type: ignore[type-var] # the API has no type for it
     """The response of an operation once it is done. One that is not done in time is cancelled.
@@ -28,10 +25,11 @@ def finished(client: object, pending: operation.Operation, *, timeout_s: float) 
     Raises:
         ServiceError: The operation failed, or is not done in time.
     """
-    name = pending.operation.name
+    name, patience = pending.operation.name, patience_of(client)
+    looks = polling.DEFAULT_POLLING.with_delay(initial=0.05, multiplier=1.3, maximum=patience.longest_pause_s)
     with service_errors(f"operation {name}"):
         try:
-            return pending.result(timeout=timeout_s, retry=patience_of(client).retry, polling=POLLING)
+            return pending.result(timeout=timeout_s, retry=patience.retry, polling=looks)
         except (exceptions.RetryError, TimeoutError) as error:
             raise ServiceError(f"operation {name}: not done after {timeout_s:g} s; {ended(client, pending)}") from error
 

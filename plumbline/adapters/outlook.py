@@ -12,9 +12,9 @@ from plumbline.adapters import inventory, pipeline_jobs, schedules, snapshot
 from plumbline.adapters.clients import Clients
 from plumbline.adapters.operations import service_errors
 from plumbline.adapters.registry import parent
-from plumbline.candidate import label
 from plumbline.config import Loaded
 from plumbline.inventory import Deployed
+from plumbline.labels import label
 from plumbline.lineage import Ingredients
 from plumbline.outlook import Outlook
 from plumbline.query import fill

@@ -5,7 +5,7 @@ Source: AIP-194 (UNAVAILABLE is the one code to retry by itself); Vertex AI, "Qu
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
@@ -22,6 +22,9 @@ RETRY = Retry(predicate=if_exception_type(*RETRIABLE), initial=0.5, multiplier=2
 """The quota of requests is by the minute: three of them are enough for it to be free again."""
 
 
+_FIRST_PAUSE_S, _GROWTH = 0.05, 1.1
+
+
 @dataclass(frozen=True, slots=True)
 class Patience:
     """How long a client waits, and how often it asks."""
@@ -33,9 +36,22 @@ class Patience:
     """For a model, whose files and image are copied."""
     margin_s: float = 600.0
     """For a job to start and to end, beyond the time that it may wait and run."""
+    stall_s: float = 120.0
+    """For the next rows of a stream."""
+    longest_pause_s: float = 10.0
+    """Between two looks at what goes on."""
+
+    def pauses(self) -> Iterator[float]:
+        """Seconds between the looks: short at first, since what is there already is over at once."""
+        pause = _FIRST_PAUSE_S
+        while True:
+            yield min(pause, self.longest_pause_s)
+            pause *= _GROWTH
 
 
 PATIENCE = Patience()
+LOCAL = Patience(longest_pause_s=0.2)
+"""With an emulator on this machine. Each look costs it, and us, some milliseconds of the cores that do the work."""
 
 
 def retrying(client: Client, patience: Patience) -> Client:

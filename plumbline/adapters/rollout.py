@@ -13,9 +13,9 @@ from google.cloud import aiplatform_v1 as vertex
 from plumbline.adapters import endpoints as on
 from plumbline.adapters.clients import Clients
 from plumbline.adapters.registry import promote
-from plumbline.deployment import STAGING, Scaling, check_scaling, check_smoke, scaling
+from plumbline.deployment import STAGING, Scaling, check_scaling, scaling
 from plumbline.errors import ServiceError
-from plumbline.probe import Probe
+from plumbline.probe import Probe, check_smoke
 from plumbline.problem import Serving
 
 

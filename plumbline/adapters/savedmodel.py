@@ -25,11 +25,12 @@ class Scorer:
     _serve: Any
     """TensorFlow's own callable, which has no type."""
 
-    def score(self, arrays: Arrays) -> npt.NDArray[np.float64]:
+    def score(self, arrays: Arrays, *, first: int = 0) -> npt.NDArray[np.float64]:
         """The probability of the positive class of each row, shape (n,).
 
         Args:
             arrays: One array of shape (n,) a raw column, as `plumbline.features` makes them.
+            first: The number of the first row, for messages.
 
         Raises:
             ModelError: A score is no probability.
@@ -38,9 +39,9 @@ class Scorer:
         parts = [self._batch(arrays, start) for start in range(0, count, _BATCH)]
         scores = np.concatenate(parts).astype(np.float64) if parts else np.zeros(0)
         if not np.isfinite(scores).all():
-            raise ModelError(f"row {int(np.argmin(np.isfinite(scores)))} gets a score that is no number")
+            raise ModelError(f"row {first + int(np.argmin(np.isfinite(scores)))} gets a score that is no number")
         if (outside := np.flatnonzero((scores < 0) | (scores > 1))).size:
-            raise ModelError(f"row {outside[0]} gets the score {scores[outside[0]]:g}, which is no probability")
+            raise ModelError(f"row {first + outside[0]} gets the score {scores[outside[0]]:g}, which is no probability")
         return scores
 
     def _batch(self, arrays: Arrays, start: int) -> npt.NDArray[np.float32]:

@@ -4,27 +4,30 @@ Predictions are made already, a column a model, so every model is scored once an
 TFMA takes about a millisecond an example, whatever the batch size.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import tensorflow_model_analysis as tfma
-from google.protobuf import json_format
+from apache_beam.options.pipeline_options import PipelineOptions
 from tensorflow_model_analysis import constants
-from tensorflow_model_analysis.proto import config_pb2
 
-from plumbline.curves import curves
+from plumbline.adapters.tfma_config import eval_config
+from plumbline.dataflow import Options
+from plumbline.drawing import draw
 from plumbline.problem import Evaluation, Metric
 from plumbline.scoreboard import Confusion, Estimate, Scoreboard, SliceKey, SliceResult
 from plumbline.section import Names
 from plumbline.slicing import sortable
+from plumbline.sums import LABEL, Request, sum_up
 
-LABEL = "label"
 _CONFIDENCE = 0.95
 """Fixed in TFMA 0.52, `math_util.calculate_confidence_interval`."""
+_PART = 10_000
 _NAMES: Mapping[str, Metric] = {
     "auc": "auc",
     "auc_pr": "auc_pr",
@@ -35,55 +38,64 @@ _NAMES: Mapping[str, Metric] = {
 }
 
 
-def eval_config(evaluation: Evaluation, models: Sequence[str], *, intervals: bool = True) -> config_pb2.EvalConfig:
-    """TFMA's configuration: every model by its own column, the config's slices and metrics.
-
-    Args:
-        evaluation: Slices and threshold.
-        models: Names of the score columns.
-        intervals: Whether every metric is computed again without each of 20 groups of rows, for its interval: about
-            20 times the work, mostly in lists of 10,000 thresholds a slice, however few the rows.
-    """
-    threshold = f'"thresholds": [{evaluation.threshold!r}]'
-    metrics = [
-        {"class_name": "ExampleCount"},
-        {"class_name": "AUC", "config": '{"name": "auc"}'},
-        {"class_name": "AUC", "config": '{"name": "auc_pr", "curve": "PR"}'},
-        {"class_name": "Precision", "config": f'{{"name": "precision", {threshold}}}'},
-        {"class_name": "Recall", "config": f'{{"name": "recall", {threshold}}}'},
-        {"class_name": "Calibration", "config": '{"name": "calibration"}'},
-        {"class_name": "ConfusionMatrixAtThresholds", "config": f'{{"name": "confusion", {threshold}}}'},
-    ]
-    content = {
-        "model_specs": [{"name": name, "label_key": LABEL, "prediction_key": name} for name in models],
-        "slicing_specs": [{"feature_keys": list(by)} for by in evaluation.slices],
-        "metrics_specs": [{"metrics": metrics, "model_names": list(models)}],
-        "options": {
-            "compute_confidence_intervals": intervals,
-            "confidence_intervals": {"method": "JACKKNIFE"},
-        },
-    }
-    return json_format.ParseDict(content, config_pb2.EvalConfig())
+_CELLS = ("truePositives", "falsePositives", "trueNegatives", "falseNegatives")
 
 
 def evaluate_with_tfma(
-    table: pa.Table, evaluation: Evaluation, models: Sequence[str], output: Path, *, intervals: bool = True
+    table: pa.Table,
+    evaluation: Evaluation,
+    models: Sequence[str],
+    output: str | Path,
+    *,
+    options: Options | None = None,
 ) -> Scoreboard:
     """The scoreboard that TFMA finds; its own files stay in `output`, for its views and loaders.
 
     Args:
-        table: Column `label` (0 or 1), a column of scores a model, and the slicing columns.
-        evaluation: Slices, threshold, confidence.
+        table: Column `label` (0 or 1), a column of scores a model, the slicing columns and that of the weights.
+        evaluation: Slices, thresholds, weight, gates, and whether to find intervals (by the jackknife, of 95 %: TFMA
+            knows no other).
         models: Names of the score columns.
-        output: A folder, made where there is none.
-        intervals: Whether to find confidence intervals; they are of 95 %, TFMA knows no other.
+        output: A folder, made where there is none; on Cloud Storage for Dataflow.
+        options: Beam's, from `beam_options`; the direct runner's where they are not given.
     """
-    config = eval_config(evaluation, models, intervals=intervals)
-    shared = [tfma.EvalSharedModel(model_name=name, model_type=constants.MATERIALIZED_PREDICTION) for name in models]
-    with beam.Pipeline() as pipeline:
+    config = eval_config(evaluation, models)
+    run_tfma(config, table, output, options=options)
+    request = Request(
+        models={name: name for name in models}, slices=(), thresholds=(), weight=evaluation.measures.weight
+    )
+    counted = sum_up([table], request)
+    return Scoreboard(
+        threshold=evaluation.threshold,
+        confidence=_CONFIDENCE,
+        engine="tfma",
+        results=tuple(read_results(output, evaluation, models)),
+        curves=tuple(curve for name in models for curve in draw(name, counted.overall(name))),
+    )
+
+
+def read_results(folder: str | Path, evaluation: Evaluation, models: Sequence[str]) -> Iterator[SliceResult]:
+    """The results in a folder of TFMA's that was written by `eval_config`, in the order of the config."""
+    # TFMA drops the name of an only model.
+    known = dict.fromkeys(models, "") if len(models) == 1 else {name: name for name in models}
+    confusion = "row_confusion" if evaluation.measures.weight else "confusion"
+    for name in models:
+        yield from _load(folder, name, known[name], evaluation.slices, confusion)
+
+
+def run_tfma(config: Any, table: pa.Table, output: str | Path, *, options: Options | None = None) -> None:
+    """Runs TFMA on a table by an EvalConfig; its files are in `output` afterwards."""
+    shared = [
+        tfma.EvalSharedModel(
+            model_name=spec.name, model_type=constants.MATERIALIZED_PREDICTION, is_baseline=spec.is_baseline
+        )
+        for spec in config.model_specs
+    ]
+    # Not `PipelineOptions()`: that would take the flags of the program that this runs in.
+    with beam.Pipeline(options=PipelineOptions.from_dictionary(options or {"runner": "DirectRunner"})) as pipeline:
         _ = (
             pipeline
-            | beam.Create([_extracts(table)], reshuffle=False)
+            | beam.Create([_extracts(part) for part in _parts(table)], reshuffle=False)
             | tfma.ExtractEvaluateAndWriteResults(
                 eval_config=config,
                 eval_shared_model=shared,
@@ -93,18 +105,11 @@ def evaluate_with_tfma(
                 writers=tfma.default_writers(output_path=str(output), eval_config=config, eval_shared_model=shared),
             )
         )
-    # TFMA drops the name of an only model.
-    known = dict.fromkeys(models, "") if len(models) == 1 else {name: name for name in models}
-    found = [result for name in models for result in _load(output, name, known[name], evaluation.slices)]
-    positive = pc.cast(table.column(LABEL), pa.int64()).to_numpy()
-    drawn = [c for name in models for c in curves(name, table.column(name).to_numpy(), positive)]
-    return Scoreboard(
-        threshold=evaluation.threshold,
-        confidence=_CONFIDENCE,
-        engine="tfma",
-        results=tuple(found),
-        curves=tuple(drawn),
-    )
+
+
+def _parts(table: pa.Table) -> Sequence[pa.Table]:
+    """The rows in parts that one worker can take at once."""
+    return [table.slice(start, _PART) for start in range(0, max(table.num_rows, 1), _PART)]
 
 
 def _extracts(table: pa.Table) -> pa.RecordBatch:
@@ -123,10 +128,12 @@ def _extracts(table: pa.Table) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, names=table.column_names)
 
 
-def _load(output: Path, model: str, known_as: str, entries: Sequence[Names]) -> Sequence[SliceResult]:
+def _load(
+    output: str | Path, model: str, known_as: str, entries: Sequence[Names], confusion: str
+) -> Sequence[SliceResult]:
     """The model's results by entry of the config, in the order of the slices' values."""
     loaded = tfma.load_eval_result(str(output), model_name=known_as)
-    found = [_result(model, _key(key, entries), values[""][""]) for key, values in loaded.slicing_metrics]
+    found = [_result(model, _key(key, entries), values[""][""], confusion) for key, values in loaded.slicing_metrics]
     return sorted(found, key=lambda result: _position(result.slice, entries))
 
 
@@ -134,17 +141,18 @@ def _position(key: SliceKey, entries: Sequence[Names]) -> tuple[int, Sequence[tu
     return entries.index(tuple(name for name, _ in key)), [sortable(value) for _, value in key]
 
 
-def _result(model: str, key: SliceKey, values: Mapping[str, Mapping[str, object]]) -> SliceResult:
-    cells = values["confusion"]["confusionMatrixAtThresholds"]["matrices"][0]  # type: ignore[index] # TFMA's untyped JSON
-    counts = {
-        name: _count(cells, name) for name in ("truePositives", "falsePositives", "trueNegatives", "falseNegatives")
-    }
+def _result(model: str, key: SliceKey, values: Mapping[str, Mapping[str, object]], confusion: str) -> SliceResult:
+    cells, weights = (
+        values[name]["confusionMatrixAtThresholds"]["matrices"][0]  # type: ignore[index] # TFMA's untyped JSON
+        for name in (confusion, "confusion")
+    )
+    counts = {name: round(_cell(cells, name)) for name in _CELLS}
     positives = counts["truePositives"] + counts["falseNegatives"]
     total = sum(counts.values())
     metrics = {ours: _estimate(values.get(theirs, {})) for theirs, ours in _NAMES.items()}
     if not 0 < positives < total:
         metrics |= {"auc": Estimate(value=None), "auc_pr": Estimate(value=None)}
-    metrics["positives"] = Estimate(value=float(positives))
+    metrics["positives"] = Estimate(value=_cell(weights, "truePositives") + _cell(weights, "falseNegatives"))
     return SliceResult(
         model=model,
         slice=key,
@@ -167,9 +175,9 @@ def _key(key: Sequence[tuple[str, object]], entries: Sequence[Names]) -> SliceKe
     return tuple((name, values[name]) for name in by)
 
 
-def _count(cells: Mapping[str, object], name: str) -> int:
+def _cell(cells: Mapping[str, object], name: str) -> float:
     value = cells.get(name, 0.0)
-    return round(float(value["value"] if isinstance(value, dict) else value))  # type: ignore[arg-type] # TFMA's untyped JSON
+    return float(value["value"] if isinstance(value, dict) else value)  # type: ignore[arg-type] # TFMA's untyped JSON
 
 
 def _estimate(value: Mapping[str, object]) -> Estimate:

@@ -302,6 +302,19 @@ def test_a_dry_run_finds_what_is_wrong(client: bigquery.Client, dataset: str, tr
         client.get_table(f"{dataset}.dry")
 
 
+def test_a_stream_is_read_from_an_offset(reader: bigquery_storage_v1.BigQueryReadClient, trips: str) -> None:
+    """Where a call broke off, the next one goes on: no row comes twice, and at the end there is none."""
+    project, dataset_id, table_id = trips.split(".")
+    wanted = types.ReadSession(
+        table=f"projects/{project}/datasets/{dataset_id}/tables/{table_id}", data_format=types.DataFormat.ARROW
+    )
+    session = reader.create_read_session(parent=f"projects/{project}", read_session=wanted, max_stream_count=1)
+    (stream,) = session.streams
+    first = next(iter(reader.read_rows(stream.name, 1)))
+    assert first.row_count == 3
+    assert sum(response.row_count for response in reader.read_rows(stream.name, 3)) == 1
+
+
 def test_a_deleted_table_is_gone(client: bigquery.Client, dataset: str) -> None:
     """Deleting twice is no error if that is asked for; the name can be used again with another schema."""
     table = f"{dataset}.gone"

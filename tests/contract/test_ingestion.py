@@ -3,6 +3,7 @@
 import dataclasses
 import datetime as dt
 import hashlib
+from collections.abc import Generator
 from pathlib import Path
 
 import pyarrow as pa
@@ -165,3 +166,25 @@ def test_an_empty_split_is_told(clients: Clients, tmp_path: Path) -> None:
     data = dataclasses.replace(DATA, split=dataclasses.replace(DATA.split, test=late))
     with pytest.raises(DataError, match="no row of the query lies in the test split, 2021-01-01 up to 2021-02-01"):
         ingest(clients, "parcels", data, SQL, dataset=tmp_path)
+
+
+def test_a_table_of_several_streams_is_read_whole(clients: Clients) -> None:
+    """BigQuery gives a large table in as many streams as are asked for, and each row comes once."""
+    count = 100_000
+    table = bq.full_name(clients.place, "large")
+    rows = pa.table({"id": pa.array(range(count), pa.int64()), "weight": pa.array([0.5] * count)})
+    schema = [bigquery.SchemaField("id", "INT64"), bigquery.SchemaField("weight", "FLOAT64")]
+    bq.load_table(clients.bigquery(), table, rows, schema)
+    batches = list(bq.read_table(clients.bigquery_read(), table, columns=["id"], where="weight < 1", streams=1))
+    streams = list(bq.read_table(clients.bigquery_read(), table, columns=["id", "weight"], streams=4))
+    assert (len(batches), len(streams)) == (2, 4)
+    for found in (batches, streams):
+        assert sorted(value for batch in found for value in batch.column(0).to_pylist()) == list(range(count))
+
+
+def test_a_reader_that_is_closed_early_is_no_error(clients: Clients) -> None:
+    """Whoever needs but the first rows may stop there."""
+    rows = bq.read_table(clients.bigquery_read(), bq.full_name(clients.place, "parcels"), columns=["id"])
+    assert isinstance(rows, Generator)
+    assert next(rows).num_rows
+    rows.close()

@@ -19,11 +19,11 @@ from plumbline.adapters import pipeline_jobs as jobs
 from plumbline.adapters.clients import Clients
 from plumbline.adapters.outlook import look_ahead, query_bytes
 from plumbline.adapters.pipeline_jobs import Order
-from plumbline.candidate import label
 from plumbline.config import Loaded, load_problem
 from plumbline.cost import Estimate, check_cost
 from plumbline.environment import Endpoints, Environment, Images, Prices, place
 from plumbline.errors import DataError, PlumblineError
+from plumbline.labels import label
 from plumbline.problem import Column, Data, Label
 from plumbline.runs import ENDED
 from plumbline.section import to_json

@@ -35,7 +35,8 @@ class Laptop:
 
     def command(self, *arguments: str) -> list[str]:
         """A command of the product's command line."""
-        return [sys.executable, "-m", "pipelines", *arguments, "--env", str(self.env), "--state", str(self.folder)]
+        place = ["--env", str(self.env), "--state", str(self.folder), "--keep", "0"]
+        return [sys.executable, "-m", "pipelines", *arguments, *place]
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Its exit status and what it says."""

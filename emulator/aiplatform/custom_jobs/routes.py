@@ -37,11 +37,11 @@ class CustomJobRoutes:
             if state_name(job) in _GOING_ON:
                 self._end(job, Ended(FAILED, _STOPPED))
 
-    def routes(self) -> Mapping[str, Callable[[Message], Message | Work]]:
+    def routes(self) -> Mapping[str, Callable[[Message], Message | Work | str]]:
         """Handlers by method."""
         return {
             "CreateCustomJob": self.create,
-            "GetCustomJob": lambda request: self._jobs.get(request.name),
+            "GetCustomJob": lambda request: self._jobs.text(request.name),
             "ListCustomJobs": self.list,
             "CancelCustomJob": self.cancel,
             "DeleteCustomJob": at_once(self.delete),

@@ -53,11 +53,11 @@ class PipelineJobRoutes:
                     job, FAILED, "the emulator was stopped while the job ran; run it again to go on from its cache"
                 )
 
-    def routes(self) -> Mapping[str, Callable[[Message], Message | Work]]:
+    def routes(self) -> Mapping[str, Callable[[Message], Message | Work | str]]:
         """Handlers by method."""
         return {
             "CreatePipelineJob": self.create,
-            "GetPipelineJob": lambda request: self._jobs.get(request.name),
+            "GetPipelineJob": lambda request: self._jobs.text(request.name),
             "ListPipelineJobs": self.list,
             "CancelPipelineJob": self.cancel,
             "DeletePipelineJob": at_once(self.delete),

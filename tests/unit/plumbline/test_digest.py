@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from plumbline.candidate import label
 from plumbline.digest import tree_digest
 from plumbline.errors import DataError
+from plumbline.labels import label
 from plumbline.mount import local_path, uri_of
 
 

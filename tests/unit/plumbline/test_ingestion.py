@@ -1,14 +1,16 @@
 """Ingestion: what is written is what the windows ask for, in an order that is always the same."""
 
 import datetime as dt
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from plumbline.dataset import SplitSummary
-from plumbline.errors import DataError
+from plumbline.errors import DataError, ServiceError
 from plumbline.ingestion import check_columns, is_positive, table_names, wanted_columns, within, write_split
 from plumbline.problem import Column, Data, Label, Split, Window
 
@@ -58,6 +60,55 @@ def test_rows_are_written_in_the_order_of_time_and_key(tmp_path: Path) -> None:
     summary = write_split(tmp_path, "train", iter(batches), DATA)
     assert pq.read_table(tmp_path / "train.parquet").column("id").to_pylist() == ["z", "a", "b"]
     assert summary == SplitSummary(rows=3, positives=2, start="2020-01-01T01:00:00", end="2020-01-01T03:00:00")
+
+
+def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
+    """More rows than are sorted at once, in batches of another order and size: the same file by row groups."""
+    count = 300_000
+    at = dt.datetime(2020, 1, 1)  # noqa: DTZ001 - a wall clock
+    rows = pa.table(
+        {
+            # Keys are as long as they must be for several runs; some are there twice, with other values.
+            "id": [f"{i % 299_990:0>60}" for i in range(count)],
+            "at": pa.array([at + dt.timedelta(seconds=i % 50) for i in range(count)], pa.timestamp("us")),
+            "kind": pa.array([i % 3 for i in range(count)], pa.int64()),
+            "value": pa.array([None if i % 7 == 0 else float(i) for i in range(count)], pa.float64()),
+        }
+    )
+    places = np.random.default_rng(1).permutation(count)
+    shuffled = rows.take(places).select(["value", "kind", "at", "id"]).combine_chunks()
+    for folder, table, size in (("one", rows, 65_536), ("other", shuffled, 10_000)):
+        (tmp_path / folder).mkdir()
+        write_split(tmp_path / folder, "train", iter(table.to_batches(max_chunksize=size)), DATA)
+    one, other = (tmp_path / folder / "train.parquet" for folder in ("one", "other"))
+    assert one.read_bytes() == other.read_bytes()
+    wanted = rows.sort_by([(name, "ascending") for name in ("at", "id", "kind", "value")])
+    assert pq.read_table(one).equals(wanted)
+    metadata = pq.read_metadata(one)
+    assert [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)] == [65_536] * 4 + [37_856]
+
+
+def test_nothing_of_where_the_rows_came_from_is_written(tmp_path: Path) -> None:
+    """Metadata of BigQuery, or of its emulator, is no part of the data."""
+    rows = batch(("a", 1, 2))
+    fields = [field.with_metadata({"from": "there"}) for field in rows.schema]
+    rows = pa.RecordBatch.from_arrays(rows.columns, schema=pa.schema(fields, {"made": "today"}))
+    write_split(tmp_path, "train", iter([rows]), DATA)
+    schema = pq.read_schema(tmp_path / "train.parquet")
+    assert not schema.metadata
+    assert not any(field.metadata for field in schema)
+
+
+def test_a_split_that_breaks_off_is_told(tmp_path: Path) -> None:
+    """What the reader raises comes through the threads as it was."""
+
+    def broken() -> Iterator[pa.RecordBatch]:
+        yield batch(("a", 1, 2))
+        raise ServiceError("the stream broke")
+
+    with pytest.raises(ServiceError, match="the stream broke"):
+        write_split(tmp_path, "train", broken(), DATA)
+    assert not (tmp_path / "train.parquet").exists()
 
 
 def test_an_empty_split_is_refused(tmp_path: Path) -> None:

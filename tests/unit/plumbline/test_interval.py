@@ -12,6 +12,12 @@ def test_the_normal_quantile() -> None:
     assert interval.quantile(0.99) == pytest.approx(2.575829, abs=1e-6)
 
 
+@pytest.mark.parametrize(("degrees", "expected"), [(19, 2.0930), (10, 2.2281), (1000, 1.9623)])
+def test_student_s_quantile(degrees: int, expected: float) -> None:
+    """From a table, for 95 %."""
+    assert interval.quantile(0.95, degrees=degrees) == pytest.approx(expected, abs=1e-3)
+
+
 def test_wilson_by_hand() -> None:
     """8 of 10 at z = 1.96: middle (0.8 + 0.19208) / 1.38416, half 1.96 / 1.38416 x sqrt(0.016 + 0.009604)."""
     found = interval.share(np.array([8.0]), np.array([10.0]), confidence=0.95)

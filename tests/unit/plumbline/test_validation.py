@@ -12,8 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from plumbline.dataset import SplitName
-from plumbline.validation import Check, validate
+from plumbline import validation
+from plumbline.dataset import SplitName, table_rows
+from plumbline.problem import Data, Validation
+from plumbline.validation import Check, ValidationReport
 
 
 def _case() -> ModuleType:
@@ -30,6 +32,12 @@ def _case() -> ModuleType:
 
 case = _case()
 Splits = Mapping[SplitName, pa.Table]
+
+
+def validate(splits: Splits, data: Data, limits: Validation) -> ValidationReport:
+    """The verdict on tables, of which 500 rows are looked at at once."""
+    rows = {split: table_rows(table, size=500) for split, table in splits.items()}
+    return validation.validate(rows, data, limits)
 
 
 def failed(splits: Splits) -> set[tuple[str, str, str]]:

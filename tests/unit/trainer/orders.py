@@ -8,12 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
+import tensorflow as tf
 
 from plumbline.dataset import SplitName, split_path
 from plumbline.hardware import Hardware
 from plumbline.problem import Column, Label, Network, Training
 from plumbline.section import to_json
 from plumbline.signature import Signature
+from trainer.rows import Rows
 
 SIGNATURE = Signature(
     name="orders",
@@ -32,7 +34,14 @@ _START = dt.datetime(2020, 1, 1)  # noqa: DTZ001 - a wall clock
 _NULLS = 0.05
 
 
-def training(*, epochs: int = 6, replicas: int = 1, mixed_precision: bool = False, xla: bool = False) -> Training:
+def training(
+    *,
+    epochs: int = 6,
+    replicas: int = 1,
+    mixed_precision: bool = False,
+    xla: bool = False,
+    memory_gb: float = 4.0,
+) -> Training:
     """A tiny network's settings."""
     return Training(
         epochs=epochs,
@@ -43,6 +52,7 @@ def training(*, epochs: int = 6, replicas: int = 1, mixed_precision: bool = Fals
         hardware=Hardware(replicas=replicas),
         mixed_precision=mixed_precision,
         xla=xla,
+        memory_gb=memory_gb,
     )
 
 
@@ -103,3 +113,9 @@ def environment(mount: Path) -> Mapping[str, str]:
 def returned(rows: pa.Table) -> npt.NDArray[np.bool_]:
     """Which rows are positive, by plain Python."""
     return np.array([value == "returned" for value in rows.column("outcome").to_pylist()])
+
+
+def inputs(rows: Rows) -> list[tf.Tensor]:
+    """Numbers and codes of all rows, as a network takes them."""
+    together = next(iter(rows.in_order().rebatch(rows.count)))
+    return list(rows.layout.parts(together)[0])

@@ -19,9 +19,10 @@ from plumbline.weighting import Weights
 from tests.unit.trainer import orders, two_replicas
 from trainer.fit import compiled
 from trainer.model import build, in_float32
+from trainer.preparation import prepare
 from trainer.progress import Progress
 from trainer.setup import Compute, Policy
-from trainer.task import parse, prepare, run
+from trainer.task import parse, run
 
 _TIMEOUT_S = 180.0
 NETWORK = Network(hidden=(8,), dropout=0.0, embedding=4)
@@ -48,7 +49,7 @@ def test_the_hidden_layers_compute_in_16_bits_and_the_score_in_32(policy: Policy
     network = build(2, (5,), NETWORK, prior=0.5, policy=policy)
     narrow = policy.removeprefix("mixed_")
     by_kind = {type(layer).__name__: layer.compute_dtype for layer in network.layers if layer.name != "score"}
-    assert {by_kind[kind] for kind in ("Dense", "Dropout", "Embedding", "Concatenate")} == {narrow}
+    assert {by_kind[kind] for kind in ("Dense", "Drop", "Embedding", "Concatenate")} == {narrow}
     assert network.get_layer("score").compute_dtype == "float32"
     assert network.output.dtype == tf.float32
     assert {weight.dtype for weight in network.weights} == {tf.float32}
@@ -150,12 +151,12 @@ def test_two_replicas_train_one_model(mount: Path, case: str) -> None:
 def test_the_exported_model_is_the_best_epoch_in_float32(mount: Path, case: str) -> None:
     """Raw rows through the SavedModel score as encoded rows through a plain network with the kept weights."""
     task = parse(orders.arguments(orders.training(epochs=two_replicas.EPOCHS)), orders.environment(mount))
-    encoder, splits, _ = prepare(task)
-    network = build(int(splits.train.numbers.shape[1]), encoder.cardinalities, task.training.network, prior=0.5)
+    ready = prepare(task.dataset, task.signature, task.training, mount)
+    network = build(ready.encoder.layout.numbers, ready.encoder.cardinalities, task.training.network, prior=0.5)
     kept = np.load(mount / case / "checkpoints" / "progress.npz")
     count = sum(name.startswith("best/") for name in kept.files)
     network.set_weights([kept[f"best/{position}"] for position in range(count)])
-    wanted = network([splits.validation.numbers, splits.validation.codes]).numpy()[:, 0]
+    wanted = network(orders.inputs(ready.splits.validation)).numpy()[:, 0]
     rows = pq.read_table(task.dataset / "validation.parquet")
     got = load(mount / case / "model").score(from_table(rows, orders.SIGNATURE.features))
     np.testing.assert_allclose(got, wanted, atol=1e-6)

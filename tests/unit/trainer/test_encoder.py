@@ -4,10 +4,12 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from plumbline.features import MISSING_TIME, Arrays, Features
 from plumbline.problem import Column
-from trainer.encoder import Encoder, Statistics, measure, tensors
+from trainer.encoder import Encoder, Statistics, merged, statistics, tally, tensors
 
 FEATURES: Features = {
     "size": Column(type="numeric"),
@@ -33,6 +35,11 @@ def arrays(
     }
 
 
+def measure(raw: Arrays, features: Features) -> Statistics:
+    """What the encoder learns from rows."""
+    return statistics(tally(raw, features))
+
+
 def test_statistics_leave_missing_values_out() -> None:
     """Mean and deviation are those of the known values; the vocabulary is sorted and without the empty text."""
     assert measure(arrays(), FEATURES) == Statistics(
@@ -46,6 +53,27 @@ def test_a_constant_and_an_empty_column_have_deviation_one() -> None:
     """Nothing is divided by zero, and an all-NULL column stays at 0."""
     found = measure(arrays(size=[5.0, 5.0, 5.0], opened=[math.nan] * 3), FEATURES)
     assert (found.means, found.deviations) == ({"size": 5.0, "open": 0.0}, {"size": 1.0, "open": 1.0})
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    sizes=st.lists(st.floats(-1e6, 1e6, width=32) | st.just(math.nan), min_size=2, max_size=20),
+    cut=st.integers(0, 20),
+    shift=st.sampled_from([0.0, 1e6]),
+)
+def test_stretches_tell_what_all_rows_tell(sizes: list[float], cut: int, shift: float) -> None:
+    """Wherever the rows are divided: means and deviations but for rounding, vocabularies to the letter."""
+    raw = arrays(
+        size=[value + shift for value in sizes],
+        opened=[1.0] * len(sizes),
+        colour=[("red", "", "blue", "green")[position % 4] for position in range(len(sizes))],
+        at=[0] * len(sizes),
+    )
+    first, second = ({name: values[part] for name, values in raw.items()} for part in (slice(cut), slice(cut, None)))
+    found, wanted = statistics(merged(tally(first, FEATURES), tally(second, FEATURES))), measure(raw, FEATURES)
+    assert found.vocabularies == wanted.vocabularies
+    assert found.means == pytest.approx(wanted.means, rel=1e-9, abs=1e-6)
+    assert found.deviations == pytest.approx(wanted.deviations, rel=1e-6, abs=1e-3)
 
 
 def test_each_kind_of_value_by_hand() -> None:

@@ -1,23 +1,32 @@
 """Batches: every row once an epoch, in an order that the seed alone decides, also after a restart."""
 
 import itertools
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from trainer.input import Rows, Share, evaluation_batches, rows, training_batches
+from trainer.input import evaluation_batches, training_batches
+from trainer.rows import Layout, Rows, Share, hold, store
 
 ALL = Share(worker=0, workers=1, batches=1000)
 COUNT = 24
+LAYOUT = Layout(numbers=2, codes=1)
 
 
-@pytest.fixture(scope="module")
-def data() -> Rows:
+@pytest.fixture(params=["held", "stored", "stored in small windows"])
+def data(request: pytest.FixtureRequest, tmp_path: Path) -> Rows:
     """Rows that carry their number in each of their parts."""
     numbers = np.arange(COUNT, dtype=np.float32)
-    encoded = tf.constant(numbers[:, None] * [[1, 10]], tf.float32), tf.constant(numbers[:, None], tf.int32)
-    return rows(encoded, numbers, numbers + 0.5)
+    columns = numbers[:, None] * np.array([[1, 10]], np.float32), numbers[:, None].astype(np.int32)
+    records = LAYOUT.pack(columns, numbers, numbers + 0.5)
+    kept: dict[str, Callable[[], Rows]] = {
+        "held": lambda: hold([records], LAYOUT),
+        "stored": lambda: store([records], LAYOUT, tmp_path / "rows", memory=1_000_000),
+        "stored in small windows": lambda: store([records], LAYOUT, tmp_path / "rows", memory=100),
+    }
+    return kept[str(request.param)]()
 
 
 def order(data: Rows, *, batch: int, epochs: range, seed: int = 7, share: Share = ALL) -> list[list[int]]:

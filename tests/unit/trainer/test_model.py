@@ -8,7 +8,7 @@ from plumbline.problem import Network, Training
 from plumbline.weighting import Weights
 from trainer.encoder import UNSEEN_CODE
 from trainer.fit import compiled
-from trainer.model import Forget, build
+from trainer.model import Drop, Forget, build
 
 NETWORK = Network(hidden=(4,), dropout=0.0, embedding=3)
 
@@ -51,3 +51,28 @@ def test_categories_are_forgotten_in_training_alone() -> None:
     # Binomial: 200 on average, a standard deviation of 14.
     assert 100 < (found == UNSEEN_CODE).sum() < 300
     np.testing.assert_array_equal(Forget()(codes, training=False).numpy(), codes.numpy())
+
+
+@pytest.mark.parametrize(("rate", "share"), [(0.5, 0.5), (0.2, 51 / 256), (0.999, 255 / 256)])
+def test_dropped_values_are_a_share_and_the_others_make_up_for_them(rate: float, share: float) -> None:
+    """Of 1,000 x 30 ones; 30 bytes are no whole number of words."""
+    tf.random.set_seed(7)
+    layer = Drop(rate)
+    found = layer(tf.ones([1000, 30]), training=True).numpy()
+    assert (found == 0).mean() == pytest.approx(share, abs=0.01)
+    assert found[found > 0] == pytest.approx(1 / (1 - share))
+    # Each place is dropped as often as any other, and no draw is like the one before.
+    assert (found == 0).mean(axis=0) == pytest.approx([share] * 30, abs=0.07)
+    assert (layer(tf.ones([1000, 30]), training=True).numpy() != found).any()
+
+
+@pytest.mark.parametrize(("rate", "training"), [(0.5, False), (0.5, None), (0.0, True)])
+def test_nothing_is_dropped_but_in_training(rate: float, training: bool | None) -> None:
+    """The values come out as they went in."""
+    values = tf.random.stateless_normal([10, 3], (1, 2))
+    np.testing.assert_array_equal(Drop(rate)(values, training=training).numpy(), values.numpy())
+
+
+def test_a_copy_drops_as_the_layer_does() -> None:
+    """The rate is part of what Keras copies."""
+    assert Drop.from_config(Drop(0.25).get_config()).get_config()["rate"] == 0.25

@@ -13,9 +13,10 @@ import tf_keras
 
 from tests.unit.trainer import orders
 from trainer.fit import Folders, compiled, fit
+from trainer.preparation import prepare
 from trainer.setup import Compute, Policy
 from trainer.strategy import make
-from trainer.task import Task, parse, prepare, save
+from trainer.task import Task, parse, save
 
 EPOCHS = 3
 POLICIES: tuple[Policy, ...] = ("float32", "mixed_float16")
@@ -26,13 +27,13 @@ def train(task: Task, compute: Compute, folder: Path) -> None:
     folder.mkdir()
     strategy = make("mirrored")
     tf_keras.utils.set_random_seed(task.training.seed)
-    encoder, splits, weights = prepare(task)
+    ready = prepare(task.dataset, task.signature, task.training, folder / "scratch")
     with strategy.scope():
-        sizes = (int(splits.train.numbers.shape[1]), encoder.cardinalities)
-        network = compiled(task.training, weights, sizes, positives=0.3, compute=compute)
+        sizes = (ready.encoder.layout.numbers, ready.encoder.cardinalities)
+        network = compiled(task.training, ready.weights, sizes, positives=0.3, compute=compute)
     folders = Folders(checkpoints=folder / "checkpoints", logs=folder / "logs")
-    fitted = fit(splits, task.training, network=network, strategy=strategy, folders=folders)
-    save(replace(task, model=folder / "model"), encoder, fitted)
+    fitted = fit(ready.splits, task.training, network=network, strategy=strategy, folders=folders)
+    save(replace(task, model=folder / "model"), ready.encoder, fitted)
     told = {"replicas": strategy.num_replicas_in_sync, "loss": list(fitted.history["loss"])}
     (folder / "told.json").write_text(json.dumps(told), encoding="utf-8")
 

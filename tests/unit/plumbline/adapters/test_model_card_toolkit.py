@@ -24,7 +24,6 @@ CARD = {
 }
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 def test_a_card_becomes_json_and_a_page(tmp_path: Path) -> None:
     """JSON in the toolkit's schema, and HTML that shows it with its graphics and loads nothing."""
     card, page = tmp_path / "card", tmp_path / "page"
@@ -38,7 +37,6 @@ def test_a_card_becomes_json_and_a_page(tmp_path: Path) -> None:
     assert "http://" not in html.replace("http://www.w3.org", "")
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 def test_a_number_where_text_belongs_is_refused(tmp_path: Path) -> None:
     """The toolkit's schema wants text everywhere, and the error says so."""
     wrong = {**CARD, "model_details": {"name": 7}}

@@ -3,25 +3,18 @@
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
-from plumbline.histogram import SEGMENTS, Floats, Histogram, Integers, count, segments
+from plumbline.counters import Floats, Integers
 from plumbline.scoreboard import Curve
+from plumbline.sums import Overall
 
 _POINTS = 200
 _BINS = 20
 
 
-def curves(model: str, scores: Floats, positive: npt.NDArray[np.bool_ | np.int64]) -> Iterator[Curve]:
-    """The precision-recall, ROC and calibration curve, to a ten-thousandth of the score; none of one class.
-
-    Args:
-        model: Its name.
-        scores: Shape (n,).
-        positive: Whether the label is positive; shape (n,).
-    """
-    segment = segments(scores)
-    rows = count(np.zeros(scores.size, np.int32), segment, positive.astype(np.bool_), slices=1)
+def draw(model: str, overall: Overall) -> Iterator[Curve]:
+    """The precision-recall, ROC and calibration curve, to a ten-thousandth of the score; none of one class."""
+    rows = overall.histogram
     if not rows.positive.any() or not rows.negative.any():
         return
     true, false = np.cumsum(rows.positive[::-1]), np.cumsum(rows.negative[::-1])
@@ -29,20 +22,16 @@ def curves(model: str, scores: Floats, positive: npt.NDArray[np.bool_ | np.int64
     yield _curve(model, "precision_recall", recall, precision, progress=recall)
     recall, fall_out = np.append(0.0, recall), np.append(0.0, false / false[-1])
     yield _curve(model, "roc", fall_out, recall, progress=fall_out + recall)
-    yield _calibration(model, rows, _sums(segment, scores)[rows.segment])
+    yield _calibration(model, overall)
 
 
-def _sums(segment: npt.NDArray[np.int16], scores: Floats) -> Floats:
-    return np.bincount(segment, scores, minlength=SEGMENTS).astype(np.float64)
-
-
-def _calibration(model: str, histogram: Histogram, scores: Floats) -> Curve:
-    """Mean score and rate of positives in groups of about as many rows each, by rising score."""
-    rows = histogram.positive + histogram.negative
-    groups = (np.cumsum(rows) - rows) * _BINS // rows.sum()
+def _calibration(model: str, overall: Overall) -> Curve:
+    """Mean score and rate of positives in groups of about as much weight each, by rising score."""
+    rows = overall.histogram.positive + overall.histogram.negative
+    groups = ((np.cumsum(rows) - rows) * _BINS / rows.sum()).astype(np.int64)
     first = np.flatnonzero(np.diff(groups, prepend=-1))
     sizes = np.add.reduceat(rows, first)
-    means, rates = (np.add.reduceat(values, first) / sizes for values in (scores, histogram.positive))
+    means, rates = (np.add.reduceat(values, first) / sizes for values in (overall.scores, overall.histogram.positive))
     return _curve(model, "calibration", means, rates, progress=means)
 
 

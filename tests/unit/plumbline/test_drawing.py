@@ -3,15 +3,19 @@
 from collections.abc import Mapping
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from plumbline.curves import curves
+from plumbline.drawing import draw
 from plumbline.scoreboard import Curve
+from plumbline.sums import Request, sum_up
 
 
 def drawn(scores: list[float], labels: list[int]) -> Mapping[str, Curve]:
     """The curves by kind."""
-    return {curve.kind: curve for curve in curves("candidate", np.array(scores), np.array(labels, np.int64))}
+    table = pa.table({"label": pa.array(labels, pa.int64()), "candidate": pa.array(scores, pa.float64())})
+    request = Request(models={"candidate": "candidate"}, slices=((),), thresholds=(0.5,))
+    return {curve.kind: curve for curve in draw("candidate", sum_up([table], request).overall("candidate"))}
 
 
 def test_curves_by_hand() -> None:
