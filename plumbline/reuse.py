@@ -29,7 +29,7 @@ USES: Mapping[str, Uses] = {
     "validate": Uses(("data", "validation"), ("ingest",)),
     "baseline": Uses(("data", "today"), ("ingest",)),
     "train": Uses(("place", "name", "data", "training"), ("ingest",)),
-    "evaluate": Uses(("data", "evaluation", "champion"), ("ingest", "baseline", "train")),
+    "evaluate": Uses(("place", "data", "evaluation", "champion"), ("ingest", "baseline", "train")),
     "card": Uses(("name", "statement", "data", "evaluation", "code"), ("ingest", "train", "evaluate")),
 }
 """The steps that may be cached. A test holds this against the compiled pipeline."""

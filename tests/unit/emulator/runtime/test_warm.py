@@ -233,7 +233,7 @@ from emulator.runtime import forkserver, fresh
 forked = forkserver.Server(socket.socket(fileno=int(sys.argv[1])), largest=1).serve()
 if forked:
     forkserver.send_started(forked.connection)
-    fresh.run(fresh.become(forked.order, forked.files))
+    fresh.run(fresh.become(forked.order, forked.files, forget=fresh.own_code(sys.modules)))
 """
 
 
