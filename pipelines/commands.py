@@ -39,8 +39,9 @@ def run_local(loaded: Loaded, environment: Environment, ready: Ready, state: Pat
 
 def _prepare(clients: Clients, tables: Sequence[str], ready: Ready, marker: Path) -> None:
     """The bucket, and those of the tables that the example brings, once for the emulator's state; it answers then."""
+    wanted = {f"{clients.place.dataset}.{table}" for table in tables}
     done = set(json.loads(marker.read_text(encoding="utf-8"))) if marker.is_file() else set()
-    if done.issuperset(tables):
+    if done >= wanted:
         ready()
         return
     # These seconds are saved where nothing is missing, and pass while the emulator starts.
@@ -52,7 +53,7 @@ def _prepare(clients: Clients, tables: Sequence[str], ready: Ready, marker: Path
     sampled = [name for name in TABLES if name in tables]
     for name, rows in load_sample_data(clients.bigquery(), clients.place, only=sampled).items():
         print(f"sample data: {name}, {rows:,} rows")
-    marker.write_text(json.dumps(sorted(done.union(tables))), encoding="utf-8")
+    marker.write_text(json.dumps(sorted(done | wanted)), encoding="utf-8")
 
 
 def serve_local(loaded: Loaded, environment: Environment, ready: Ready) -> int:
