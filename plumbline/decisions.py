@@ -1,7 +1,7 @@
 """The confusion matrix and the fairness indicators of every slice at several thresholds."""
 
 from collections.abc import Iterator, Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 from plumbline.measured import Measured
 from plumbline.scoreboard import Estimate, SliceKey
@@ -17,16 +17,7 @@ Indicator = Literal[
     "false_discovery_rate",
     "false_omission_rate",
 ]
-INDICATORS: tuple[Indicator, ...] = (
-    "false_positive_rate",
-    "false_negative_rate",
-    "true_positive_rate",
-    "true_negative_rate",
-    "positive_rate",
-    "negative_rate",
-    "false_discovery_rate",
-    "false_omission_rate",
-)
+INDICATORS: tuple[Indicator, ...] = get_args(Indicator)
 """Source: Fairness Indicators, FAIRNESS_INDICATORS_SUB_METRICS."""
 
 

@@ -15,7 +15,8 @@ from plumbline.features import derived
 from plumbline.gates import Verdict
 from plumbline.ingestion import is_positive
 from plumbline.problem import Data, Evaluation
-from plumbline.scoreboard import Scoreboard, SliceKey
+from plumbline.scoreboard import OVERALL, Scoreboard, SliceKey
+from plumbline.section import Names
 
 LABEL = "label"
 BASELINES = ("today", "prevalence")
@@ -94,21 +95,19 @@ def scored_table(test: pa.Table, baselines: pa.Table, scores: Scores, data: Data
 
 def expected_slices(rows: Rows, evaluation: Evaluation) -> Sequence[SliceKey]:
     """The slices that the scored rows have, found without the evaluation's engine."""
-    found: list[SliceKey] = []
-    for by in evaluation.slices:
-        if by:
-            keys = set().union(*(_keys(part, by) for part in rows.parts(by)))
-            found += sorted(tuple(zip(by, key, strict=True)) for key in keys)
-        else:
-            found.append(())
-    return found
+    found: dict[Names, set[SliceKey]] = {by: set() if by else {OVERALL} for by in evaluation.slices}
+    for part in rows.parts(sorted({name for by in evaluation.slices for name in by})):
+        for by in filter(None, found):
+            found[by] |= _keys(part, by)
+    return [key for keys in found.values() for key in sorted(keys)]
 
 
-def _keys(part: pa.Table, by: Sequence[str]) -> set[tuple[str, ...]]:
-    """The values, as text, that occur together."""
+def _keys(part: pa.Table, by: Names) -> set[SliceKey]:
+    """The slices that a part has a row of."""
     columns = pa.table({name: pc.cast(part.column(name), pa.string()) for name in by}).drop_null()
     grouped = columns.group_by(list(by)).aggregate([])
-    return set(zip(*(grouped.column(name).to_pylist() for name in by), strict=True))
+    values = zip(*(grouped.column(name).to_pylist() for name in by), strict=True)
+    return {tuple(zip(by, each, strict=True)) for each in values}
 
 
 def headline(board: Scoreboard) -> Mapping[str, float]:

@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from plumbline.counters import Counters, add_up
+from plumbline.counters import add_up
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -68,24 +68,6 @@ def _segment_of_bucket() -> npt.NDArray[np.int16]:
     found = np.searchsorted(thresholds, edges, side="right") - 1
     # TFMA sets the counts above its last threshold to 0, so a score of 1 counts in the segment before.
     return np.clip(found, 0, SEGMENTS - 1).astype(np.int16)
-
-
-def count(
-    codes: npt.NDArray[np.int32], segment: npt.NDArray[np.int16], positive: npt.NDArray[np.bool_], *, slices: int
-) -> Histogram:
-    """The histogram of n rows that weigh 1.
-
-    Args:
-        codes: The slice of each row, 0 to slices - 1, or `slices` for a row that is in none; shape (n,).
-        segment: From `segments`; shape (n,).
-        positive: Whether the label is positive; shape (n,).
-        slices: How many slices there are.
-    """
-    counters = Counters(1)
-    counters.add(cells(codes, segment, positive), [None], size=2 * (slices + 1) * SEGMENTS)
-    keys, sums = counters.total()
-    inside = keys < 2 * slices * SEGMENTS
-    return gather(keys[inside], sums[:, inside], slices=slices)
 
 
 def cells(

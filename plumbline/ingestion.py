@@ -1,24 +1,19 @@
 """From a query to a dataset: one materialised features table, one Parquet file a split."""
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from plumbline.dataset import SplitName, SplitSummary, split_path
+from plumbline.dataset import SplitName, SplitSummary, split_path, stored
 from plumbline.errors import DataError
 from plumbline.external_sort import sorted_rows
 from plumbline.features import columns
 from plumbline.problem import Data, Label, Window
 from plumbline.streams import together
-
-_REPEATED = 8
-"""How often a value must come, on average, for a dictionary to pay: measured, in bytes and in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +75,9 @@ def write_split(dataset: Path, split: SplitName, batches: Iterable[pa.RecordBatc
     names = wanted_columns(data)
     rows = sorted_rows((_plain(batch.select(names)) for batch in batches), (data.time, *data.key))
     # Sorting goes on while a row group is compressed.
-    ordered = (batch.select(names) for batch in together([rows], ahead=1))
-    summaries = list(_written(split_path(dataset, split), ordered, data))
+    ordered = (pa.Table.from_batches([batch.select(names)]) for batch in together([rows], ahead=1))
+    written = stored(ordered, split_path(dataset, split), statistics=[data.time])
+    summaries = [summarise(part, data) for part in written]
     if not summaries:
         window = windows(data)[split]
         raise DataError(f"no row of the query lies in the {split} split, {window.start} up to {window.end}")
@@ -96,24 +92,6 @@ def write_split(dataset: Path, split: SplitName, batches: Iterable[pa.RecordBatc
 def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
     fields = [pa.field(field.name, field.type, field.nullable) for field in batch.schema]
     return pa.RecordBatch.from_arrays(batch.columns, schema=pa.schema(fields))
-
-
-def _written(path: Path, batches: Iterator[pa.RecordBatch], data: Data) -> Iterator[SplitSummary]:
-    """Writes each batch as a row group, and says what is in it; no rows, no file."""
-    first = next(batches, None)
-    if first is None:
-        return
-    with pq.ParquetWriter(
-        path, first.schema, compression="zstd", use_dictionary=_repetitive(first), write_statistics=[data.time]
-    ) as file:
-        for batch in chain([first], batches):
-            file.write_batch(batch, row_group_size=batch.num_rows)
-            yield summarise(pa.Table.from_batches([batch]), data)
-
-
-def _repetitive(rows: pa.RecordBatch) -> Sequence[str]:
-    """The columns that a dictionary makes smaller, and faster to write: those whose values come again and again."""
-    return [name for name in rows.schema.names if len(pc.unique(rows.column(name))) * _REPEATED <= rows.num_rows]
 
 
 def summarise(table: pa.Table, data: Data) -> SplitSummary:

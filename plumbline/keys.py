@@ -76,7 +76,7 @@ def _distinct(rows: pa.RecordBatch, key: Sequence[str]) -> _Keys:
 
 
 def _joined(before: _Keys, after: _Keys, key: Sequence[str]) -> _Keys:
-    rows = pa.Table.from_batches([before.rows, after.rows]).combine_chunks().to_batches()[0]
+    rows = pa.concat_batches([before.rows, after.rows])
     counts = np.concatenate([before.counts, after.counts])
     starts = np.flatnonzero(_first(rows, key))
     return _Keys(rows.take(pa.array(starts)), np.add.reduceat(counts, starts))

@@ -6,7 +6,7 @@ Only the counts of the samples' values are needed.
 import numpy as np
 
 from plumbline.errors import DataError
-from plumbline.tally import Categories, Floats, Numbers, shares
+from plumbline.tally import Categories, Floats, Numbers
 
 BUCKETS = 10
 """Equal-width buckets of a number's range, TFDV's default for its standard histogram."""
@@ -61,7 +61,7 @@ def _shares(sample: Numbers | Categories) -> dict[object, float]:
         values = sample.values.tolist()
     if not len(values):
         raise DataError("a distance needs values, got none")
-    return dict(shares(values, totals))
+    return dict(zip(values, (totals / totals.sum()).tolist(), strict=True))
 
 
 def _histogram(sample: Numbers) -> tuple[Floats, Floats]:

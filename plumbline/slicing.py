@@ -75,14 +75,6 @@ def slices_of(grouping: Grouping, by: Names) -> Slices:
     return Slices(keys, np.array([rank.get(value, len(order)) for value in values], np.int32))
 
 
-def slice_rows(table: pa.Table, by: Names) -> Slices:
-    """The slices by these columns that have at least one row; all rows together when there is no column."""
-    grouping = Grouping(by)
-    codes = grouping.codes(table)
-    found = slices_of(grouping, by)
-    return Slices(found.keys, found.codes[codes] if codes.size else codes)
-
-
 def widest(entries: Sequence[Names]) -> Sequence[Names]:
     """The entries that are part of no other, which the slices of all of them follow from."""
     return tuple(

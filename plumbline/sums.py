@@ -21,6 +21,8 @@ from plumbline.slicing import Grouping, Slices, slices_of, widest
 LABEL = "label"
 _SEED = 7
 """Of the parts that rows are dealt into: the same rows in the same order have the same intervals."""
+PARTS = 20
+"""That rows are dealt into for the jackknife. Source: TFMA 0.52, JackknifeOptions: its default."""
 _BLOCK = 2**18
 """Rows that are worked on at once: batches may be of any size."""
 

@@ -5,7 +5,6 @@ Numbers are counted exactly up to `MAXIMUM` different ones. Beyond, neighbours b
 2 ** -16 of the rows in one: an area moves by at most that (a pair of rows in one group counts half), a share by that.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -48,6 +47,10 @@ class Categories:
 class NumberTally:
     """Counts numbers, a part at a time."""
 
+    maximum: int = MAXIMUM
+    """Different numbers that are told apart."""
+    pending: int = _PENDING
+    """Entries that wait to be put together."""
     _values: list[Floats] = field(default_factory=list)
     _counts: list[Counts] = field(default_factory=list)
     _missing: Counts = field(default_factory=lambda: np.zeros(2, np.int64))
@@ -71,7 +74,7 @@ class NumberTally:
         positives[np.searchsorted(values, of_positive)] = times
         self._values.append(values)
         self._counts.append(np.stack([totals - positives, positives], axis=1))
-        if sum(map(len, self._values)) > self._base + _PENDING:
+        if sum(map(len, self._values)) > self._base + self.pending:
             self._compact()
 
     def result(self) -> Numbers:
@@ -83,8 +86,8 @@ class NumberTally:
         values = np.concatenate([np.empty(0), *self._values])
         counts = np.concatenate([np.empty((0, 2), np.int64), *self._counts])
         values, counts = merged(values, counts)
-        if values.size > MAXIMUM:
-            values, counts = grouped(values, counts, MAXIMUM // 2)
+        if values.size > self.maximum:
+            values, counts = grouped(values, counts, self.maximum // 2)
         self._values, self._counts, self._base = [values], [counts], values.size
 
 
@@ -191,11 +194,6 @@ def rates(categories: Categories) -> tuple[Floats, Counts]:
     prior = categories.counts[:, :, 1].sum() / total
     scores = np.where(rows > 0, other[:, :, 1] / np.maximum(rows, 1), prior)
     return scores.ravel(), categories.counts.reshape(-1, 2)
-
-
-def shares(values: Sequence[object], totals: Counts) -> Mapping[object, float]:
-    """Each value's share of the rows."""
-    return dict(zip(values, (totals / totals.sum()).tolist(), strict=True))
 
 
 def _table(values: pa.Array, counts: Counts) -> pa.Table:

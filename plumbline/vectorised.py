@@ -16,11 +16,9 @@ from plumbline.drawing import draw
 from plumbline.measured import Interest, Measured, measure
 from plumbline.problem import Evaluation, Metric
 from plumbline.scoreboard import Confusion, Estimate, Scoreboard, SliceResult
-from plumbline.sums import Request, sum_up
+from plumbline.sums import PARTS, Request, sum_up
 
 ENGINE = "vectorised"
-_PARTS = 20
-"""Source: TFMA 0.52, ConfidenceIntervalOptions: the default of the jackknife."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +30,6 @@ class Evaluated:
     """At the further thresholds."""
     measured: tuple[Measured, ...]
     """Every metric, by model and entry of the config's slices."""
-
-
-def evaluate_vectorised(table: pa.Table, evaluation: Evaluation, models: Sequence[str]) -> Scoreboard:
-    """The scoreboard of a table; see `evaluate_batches`."""
-    return evaluate_batches([table], evaluation, models).board
 
 
 def evaluate_batches(
@@ -81,7 +74,7 @@ def request(evaluation: Evaluation, models: Sequence[str]) -> Request:
         slices=evaluation.slices,
         thresholds=tuple(sorted({evaluation.threshold, *measures.thresholds})),
         weight=measures.weight,
-        parts=_PARTS if measures.intervals == "jackknife" else 1,
+        parts=PARTS if measures.intervals == "jackknife" else 1,
     )
 
 

@@ -88,7 +88,7 @@ def run(task: Task, environ: Mapping[str, str]) -> None:
     for warning in warnings(task.training, setup):
         log.warning("%s", warning)
     tf_keras.utils.set_random_seed(task.training.seed)
-    with tempfile.TemporaryDirectory(prefix="plumbline-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="plumbline-", dir=environ.get("TMPDIR")) as scratch:
         ready = prepare(task.dataset, task.signature, task.training, Path(scratch))
         with strategy.scope():
             sizes = (ready.encoder.layout.numbers, ready.encoder.cardinalities)

@@ -79,10 +79,7 @@ class Collection:
         Raises:
             ApiError: There is none.
         """
-        found = self.find(name)
-        if found is None:
-            raise not_found(name)
-        return found
+        return wire.from_json(self.kind, self.text(name))
 
     def text(self, name: str) -> str:
         """The resource of a name as it is answered: a job is looked at often, and its graph takes long to read.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from plumbline.errors import GateError
-from plumbline.sums import Request
+from plumbline.sums import PARTS, Request
 
 _METRICS: Mapping[str, tuple[str, str | int]] = {
     "ExampleCount": ("example_count", "example_count"),
@@ -66,8 +66,6 @@ _KNOWN = frozenset(
         "options.include_default_metrics",
     }
 )
-_PARTS = 20
-"""Source: TFMA 0.52, JackknifeOptions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +107,7 @@ def read(config: Any) -> Reading:
         thresholds=tuple(sorted({threshold for metric in metrics for threshold in metric.thresholds})),
         label=first.label_key,
         weight=first.example_weight_key,
-        parts=_PARTS if config.options.compute_confidence_intervals.value else 1,
+        parts=PARTS if config.options.compute_confidence_intervals.value else 1,
     )
     return Reading(request, metrics, next((spec.name for spec in config.model_specs if spec.is_baseline), ""))
 

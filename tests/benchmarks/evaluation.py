@@ -1,6 +1,6 @@
 """How fast the evaluation engine is, beside TFMA on the same rows, and what ten million rows take.
 
-Run with `python -m tests.benchmarks.evaluation`; `--all` has TFMA take all 54,000 rows, which takes ten minutes.
+`python -m tests.benchmarks.evaluation --all` has TFMA take all 54,000 rows, which takes ten minutes.
 """
 
 import json
@@ -30,17 +30,14 @@ _PART = 5_000
 _CHILD = """
 import json, sys, time
 import pyarrow.parquet as pq
-from pathlib import Path
 from tests.benchmarks.evaluation import MODELS, evaluation
+from tests.benchmarks.memory import peak_mb
 from plumbline.vectorised import evaluate_batches
 batches = pq.ParquetFile(sys.argv[1]).iter_batches(batch_size=2**18)
 start, processor = time.perf_counter(), time.process_time()
 evaluate_batches(batches, evaluation(), MODELS)
 seconds, processor = time.perf_counter() - start, time.process_time() - processor
-status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-# Not getrusage's: that begins with the memory of the process that started this one.
-peak = int(status["VmHWM"].split()[0]) / 2**20
-print(json.dumps([seconds, processor, peak]))
+print(json.dumps([seconds, processor, peak_mb() / 1024]))
 """
 
 

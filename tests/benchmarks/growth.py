@@ -1,7 +1,7 @@
 """What the steps baseline and evaluate cost on one, ten and a hundred times the example's test rows.
 
-Each figure is of a process of its own, so that its peak of memory is its own. `python -m tests.benchmarks.growth`
-prints the figures; with arguments it is one of those processes.
+Each figure is of a process of its own, so that its peak of memory is its own: `python -m tests.benchmarks.growth STEP
+FOLDER` is one of them.
 """
 
 import json
@@ -20,6 +20,7 @@ from plumbline.config import load_problem
 from plumbline.dataset import PART, split_path, stored
 from plumbline.features import columns
 from plumbline.problem import ColumnType, ProblemConfig
+from tests.benchmarks.memory import peak_mb
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "configs" / "flights.yaml"
@@ -143,19 +144,13 @@ _STEPS = {"model": _model, "baseline": _baseline, "evaluate": _evaluate}
 
 
 def main(argv: Sequence[str]) -> None:
-    """Prints all figures, or those of one step."""
-    if not argv:
-        for what, wanted, measured in measure():
-            sys.stdout.write(f"{what:<60} {wanted:<14} {measured}\n")
-        return
+    """Prints what one step has taken."""
     step, folder = argv
     problem = load_problem(CONFIG).config
     start = time.perf_counter()
     _STEPS[step](problem, Path(folder))
     seconds = time.perf_counter() - start
-    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines())
-    # Not getrusage's: that begins with the memory of the process that started this one.
-    sys.stdout.write(json.dumps([seconds, int(status["VmHWM"].split()[0]) / 1024]))
+    sys.stdout.write(json.dumps([seconds, peak_mb()]))
 
 
 if __name__ == "__main__":

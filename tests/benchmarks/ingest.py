@@ -1,12 +1,11 @@
 """What ingest and validate cost: against reading and throwing away, and on ten and thirty times the flights.
 
-Each figure is of a process of its own, so that its peak of memory is its own. `python -m tests.benchmarks.ingest`
-prints the figures; with arguments it is one of those processes.
+Each figure is of a process of its own, so that its peak of memory is its own: `python -m tests.benchmarks.ingest STEP
+TABLE FOLDER` is one of them.
 """
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -27,6 +26,7 @@ from plumbline.ingestion import wanted_columns, windows, within
 from plumbline.problem import ProblemConfig
 from plumbline.query import fill
 from plumbline.validation import validate
+from tests.benchmarks.memory import peak_mb
 from tests.contract.conftest import LOCATION, PROJECT, start_emulator, stop_emulator
 
 ROOT = Path(__file__).parents[2]
@@ -148,18 +148,13 @@ _STEPS: Mapping[str, Callable[[ProblemConfig, str, Path], None]] = {
 
 
 def main(argv: Sequence[str]) -> None:
-    """Prints all figures, or those of one step."""
-    if not argv:
-        for what, wanted, measured in measure():
-            sys.stdout.write(f"{what:<80} {wanted:<14} {measured}\n")
-        return
+    """Prints what one step has taken."""
     step, table, folder = argv
     problem = load_problem(CONFIG).config
     start = time.perf_counter()
     _STEPS[step](problem, table, Path(folder))
     seconds = time.perf_counter() - start
-    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    sys.stdout.write(json.dumps({"seconds": seconds, "megabytes": megabytes}))
+    sys.stdout.write(json.dumps({"seconds": seconds, "megabytes": peak_mb()}))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """How long a task waits for its first line, in a warm interpreter and in a new one.
 
-Run with `python -m tests.benchmarks.runtime`.
-
 A task's own imports count, since they are what a new interpreter spends its time on.
 """
 
@@ -59,8 +57,3 @@ def _start(supervisor: Supervisor, folder: Path, variables: Mapping[str, str]) -
     if code := process.wait():
         raise SystemExit(f"a task ended with {code}: {process.tail(9)}")
     return float(process.tail(1)) - started
-
-
-if __name__ == "__main__":
-    for line in measure():
-        print(*line, sep=" | ")  # noqa: T201 - it is what the module is run for

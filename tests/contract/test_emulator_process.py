@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 
 from emulator.endpoints import Endpoints
 from tests.contract.conftest import Emulator, start_emulator, stop_emulator
+from tests.waiting import alive, soon
 
 _SOON_S = 20.0
 
@@ -57,7 +57,7 @@ def test_tables_and_objects_survive_a_kill(start: Callable[[], Emulator]) -> Non
     children = children_of(started.process.pid)
     started.process.kill()
     started.process.wait()
-    assert soon(lambda: not any(map(alive, children)))
+    assert soon(lambda: not any(map(alive, children)), within_s=_SOON_S)
 
     again = start()
     with again.storage() as storage, again.bigquery() as bigquery:
@@ -111,9 +111,9 @@ def test_it_ends_with_its_parent_if_that_is_asked_for(tmp_path: Path) -> None:
     with parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
-        assert soon((tmp_path / "endpoints.json").exists)
+        assert soon((tmp_path / "endpoints.json").exists, within_s=_SOON_S)
         parent.kill()
-    assert soon(lambda: not alive(pid))
+    assert soon(lambda: not alive(pid), within_s=_SOON_S)
     assert not (tmp_path / "endpoints.json").exists()
 
 
@@ -121,24 +121,6 @@ def run(*options: str) -> subprocess.CompletedProcess[str]:
     """An emulator that is not expected to come up."""
     argv = [sys.executable, "-m", "emulator", *options]
     return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
-
-
-def soon(holds: Callable[[], bool]) -> bool:
-    """Whether something comes to hold before long."""
-    deadline = time.monotonic() + _SOON_S
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs; one that has ended and waits for its parent does not."""
-    try:
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def children_of(pid: int) -> list[int]:

@@ -1,9 +1,8 @@
 """The emulator between commands: kept for the next one, replaced by changed code, and never ended under anybody."""
 
 import json
-import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from pipelines import local
 from plumbline.config import load_environment
 from plumbline.environment import Endpoints, Environment
 from plumbline.errors import ServiceError
+from tests.waiting import soon
 
 ROOT = Path(__file__).parents[2]
 _DEADLINE_S = 30.0
@@ -22,20 +22,17 @@ pytestmark = pytest.mark.filterwarnings("ignore:subprocess .* is still running:R
 
 
 @pytest.fixture
-def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
-    """An environment with endpoints on free ports, on a machine where no emulator was left up."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+def environment() -> Iterator[Environment]:
+    """An environment with endpoints on free ports, where no emulator was left up."""
     first, second, third, fourth = free_ports(4)
-    local_ = load_environment(ROOT / "configs" / "env" / "local.yaml")
-    return replace(
-        local_,
-        endpoints=Endpoints(
-            aiplatform=f"http://127.0.0.1:{first}",
-            bigquery=f"http://127.0.0.1:{second}",
-            bigquery_storage=f"127.0.0.1:{third}",
-            storage=f"http://127.0.0.1:{fourth}",
-        ),
+    endpoints = Endpoints(
+        aiplatform=f"http://127.0.0.1:{first}",
+        bigquery=f"http://127.0.0.1:{second}",
+        bigquery_storage=f"127.0.0.1:{third}",
+        storage=f"http://127.0.0.1:{fourth}",
     )
+    yield replace(load_environment(ROOT / "configs" / "env" / "local.yaml"), endpoints=endpoints)
+    local._note(endpoints).unlink(missing_ok=True)
 
 
 def command(environment: Environment, state: Path, *, keep_s: int) -> int:
@@ -49,14 +46,6 @@ def pid(state: Path) -> int:
     """The process of the emulator on a state folder; 0 where none is up."""
     endpoints = state / "endpoints.json"
     return int(json.loads(endpoints.read_text(encoding="utf-8"))["pid"]) if endpoints.is_file() else 0
-
-
-def until(condition: Callable[[], bool]) -> bool:
-    """Whether it comes true in time."""
-    deadline = time.monotonic() + _DEADLINE_S
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return condition()
 
 
 def test_the_next_command_finds_it_up_unless_its_code_has_changed(environment: Environment, tmp_path: Path) -> None:
@@ -92,7 +81,7 @@ def test_it_ends_by_itself_when_nobody_uses_it(environment: Environment, tmp_pat
         first = pid(state)
         time.sleep(2.5)
         assert pid(state) == first
-    assert until(lambda: not pid(state))
+    assert soon(lambda: not pid(state), within_s=_DEADLINE_S)
 
 
 def test_another_copy_of_the_repository_gets_the_endpoints(environment: Environment, tmp_path: Path) -> None:

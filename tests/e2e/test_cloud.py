@@ -12,11 +12,12 @@ import pytest
 import yaml
 from google.cloud import aiplatform_v1 as vertex
 
+from emulator.aiplatform.ports import free_ports
 from pipelines.session import connect
 from plumbline.adapters.clients import Clients
 from plumbline.adapters.storage import ensure_bucket
 from plumbline.config import load_environment
-from tests.e2e.test_runs import ORDERS, ROOT, environ, free_ports, orders
+from tests.e2e.test_runs import ORDERS, ROOT, environ, orders
 
 PROJECT = "plumbline-local"
 

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from emulator.aiplatform.ports import free_ports
 from plumbline.adapters.sample_data import read_sample
 
 ROOT = Path(__file__).parents[2]
@@ -48,15 +48,6 @@ class Laptop:
 def environ() -> dict[str, str]:
     """The environment of a user's shell."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for listener in sockets:
-            listener.bind(("127.0.0.1", 0))
-        return [int(listener.getsockname()[1]) for listener in sockets]
 
 
 def laptop(folder: Path) -> Laptop:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from emulator.processes import Command, Process, StoppingError, Supervisor
+from tests.waiting import alive, soon
 
 _SOON_S = 10.0
 
@@ -35,27 +36,9 @@ def shell(supervisor: Supervisor, tmp_path: Path) -> Callable[[str], Process]:
     return start
 
 
-def soon(holds: Callable[[], bool]) -> bool:
-    """Whether something comes to hold within a few seconds."""
-    deadline = time.monotonic() + _SOON_S
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs; one that has ended and waits for its parent does not."""
-    try:
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
 def number_in(path: Path) -> int:
     """The number that a process writes into a file."""
-    assert soon(lambda: path.exists() and path.read_text().endswith("\n"))
+    assert soon(lambda: path.exists() and path.read_text().endswith("\n"), within_s=_SOON_S)
     return int(path.read_text())
 
 
@@ -130,7 +113,7 @@ def test_what_a_process_started_ends_with_it(shell: Callable[[str], Process], tm
     process = shell(f"sleep 60 & echo $! > {tmp_path}/grandchild; exit 0")
     grandchild = number_in(tmp_path / "grandchild")
     assert process.wait(_SOON_S) == 0
-    assert soon(lambda: not alive(grandchild))
+    assert soon(lambda: not alive(grandchild), within_s=_SOON_S)
 
 
 def test_a_process_outlives_the_thread_that_started_it(shell: Callable[[str], Process]) -> None:
@@ -188,4 +171,4 @@ def test_children_die_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     assert all(map(alive, pids))
     parent.kill()
     parent.wait()
-    assert soon(lambda: not any(map(alive, pids)))
+    assert soon(lambda: not any(map(alive, pids)), within_s=_SOON_S)

@@ -7,9 +7,39 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from plumbline.histogram import BUCKETS, SEGMENTS, Area, Histogram, count, pr_area, roc_area, segments, totals
+from plumbline.counters import Counters
+from plumbline.histogram import (
+    BUCKETS,
+    SEGMENTS,
+    Area,
+    Histogram,
+    cells,
+    gather,
+    pr_area,
+    roc_area,
+    segments,
+    totals,
+)
 
 AREAS: list[Callable[[Histogram], Area]] = [pr_area, roc_area]
+
+
+def count(
+    codes: npt.NDArray[np.int32], segment: npt.NDArray[np.int16], positive: npt.NDArray[np.bool_], *, slices: int
+) -> Histogram:
+    """The histogram of n rows that weigh 1.
+
+    Args:
+        codes: The slice of each row, 0 to slices - 1, or `slices` for a row that is in none; shape (n,).
+        segment: From `segments`; shape (n,).
+        positive: Whether the label is positive; shape (n,).
+        slices: How many slices there are.
+    """
+    counters = Counters(1)
+    counters.add(cells(codes, segment, positive), [None], size=2 * (slices + 1) * SEGMENTS)
+    keys, sums = counters.total()
+    inside = keys < 2 * slices * SEGMENTS
+    return gather(keys[inside], sums[:, inside], slices=slices)
 
 
 def histogram(positives: list[float], negatives: list[float]) -> Histogram:

@@ -2,9 +2,18 @@
 
 import pyarrow as pa
 
-from plumbline.slicing import Grouping, slice_rows, slices_of, widest
+from plumbline.section import Names
+from plumbline.slicing import Grouping, Slices, slices_of, widest
 
 TABLE = pa.table({"hour": [10, 9, 10, None], "origin": ["JFK", "EWR", "EWR", "EWR"], "open": [True, False, None, True]})
+
+
+def slice_rows(table: pa.Table, by: Names) -> Slices:
+    """The slices by these columns that have at least one row; all rows together when there is no column."""
+    grouping = Grouping(by)
+    codes = grouping.codes(table)
+    found = slices_of(grouping, by)
+    return Slices(found.keys, found.codes[codes] if codes.size else codes)
 
 
 def test_no_column_is_all_rows() -> None:

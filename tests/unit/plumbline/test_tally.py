@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline import tally
 from plumbline.shift import jensen_shannon
 from plumbline.tally import Categories, CategoryTally, Numbers, NumberTally, area, grouped, merged, rates
 
@@ -14,10 +13,12 @@ ROWS = 3000
 
 
 def numbers(
-    values: np.ndarray[tuple[int], np.dtype[np.float64]], positive: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    values: np.ndarray[tuple[int], np.dtype[np.float64]],
+    positive: np.ndarray[tuple[int], np.dtype[np.bool_]],
+    tally: NumberTally | None = None,
 ) -> Numbers:
     """Counted seven hundred at a time."""
-    counted = NumberTally()
+    counted = tally or NumberTally()
     for start in range(0, values.size, 700):
         counted.add(values[start : start + 700], positive[start : start + 700], start)
     return counted.result()
@@ -73,15 +74,13 @@ def test_a_category_is_rated_by_the_other_half() -> None:
     assert counts.tolist() == [[0, 2], [1, 0], [0, 0], [1, 0]]
 
 
-def test_too_many_numbers_become_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_numbers_become_groups() -> None:
     """Both ends stay, no row is lost, and area and distance move by no more than the share of a group."""
     random = np.random.default_rng(8)
     scores = random.normal(size=20_000)
     positive = random.random(20_000) < 1 / (1 + np.exp(-scores))
     exact = numbers(scores, positive)
-    monkeypatch.setattr(tally, "MAXIMUM", 2000)
-    monkeypatch.setattr(tally, "_PENDING", 500)
-    coarse = numbers(scores, positive)
+    coarse = numbers(scores, positive, NumberTally(maximum=2000, pending=500))
     assert coarse.values.size <= 2000
     assert (coarse.values[0], coarse.values[-1]) == (scores.min(), scores.max())
     assert coarse.counts.sum(axis=0).tolist() == exact.counts.sum(axis=0).tolist()

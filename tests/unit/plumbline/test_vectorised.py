@@ -14,7 +14,7 @@ from plumbline.errors import DataError, ModelError
 from plumbline.measures import Intervals, Measures
 from plumbline.problem import Evaluation, Gate, Metric
 from plumbline.scoreboard import Confusion, Estimate, Scoreboard, SliceKey, SliceResult, find
-from plumbline.vectorised import Evaluated, evaluate_batches, evaluate_vectorised
+from plumbline.vectorised import Evaluated, evaluate_batches
 
 MODEL = "candidate"
 
@@ -24,6 +24,11 @@ def evaluation(*slices: tuple[str, ...], threshold: float = 0.5, confidence: flo
     return Evaluation(
         slices=((), *slices), gates=(Gate(metric="auc", minimum=0.5),), threshold=threshold, confidence=confidence
     )
+
+
+def evaluate_vectorised(table: pa.Table, evaluation: Evaluation, models: Sequence[str]) -> Scoreboard:
+    """The scoreboard of a table."""
+    return evaluate_batches([table], evaluation, models).board
 
 
 def asked(intervals: Intervals) -> Evaluation:

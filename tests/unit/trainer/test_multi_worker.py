@@ -2,17 +2,16 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from emulator.aiplatform.ports import free_ports
 from plumbline.adapters.savedmodel import load
 from plumbline.features import from_table
 from plumbline.section import from_json
@@ -40,15 +39,6 @@ def mount(tmp_path_factory: pytest.TempPathFactory) -> Path:
             replica.wait()
     assert codes == [0, 0], "\n".join((mount / f"{role}.log").read_text(encoding="utf-8") for role in _ROLES)
     return mount
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listened on a moment ago."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 def start(mount: Path, role: str, cluster: Mapping[str, list[str]]) -> subprocess.Popen[bytes]:

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ import pytest
 from emulator.processes import Command, Process, Supervisor
 from emulator.runtime import stand_in, warm
 from emulator.runtime.warm import Preload
+from tests.waiting import alive, soon
 
 ROOT = Path(__file__).parents[4]
 _SOON_S = 20.0
@@ -73,24 +74,6 @@ def own(tmp_path: Path) -> Iterator[Place]:
     """A server that may be harmed."""
     with place(tmp_path, PRELOAD) as made:
         yield made
-
-
-def soon(holds: Callable[[], bool]) -> bool:
-    """Whether something comes to hold within a few seconds."""
-    deadline = time.monotonic() + _SOON_S
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs."""
-    try:
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def test_a_process_finds_the_imports_done(shared: Place) -> None:
@@ -176,7 +159,7 @@ def test_it_ends_in_its_own_way_when_it_is_stopped(own: Place) -> None:
     process = own.start(
         "import signal, time\nsignal.signal(15, lambda *_: sys.exit(5))\nopen('up', 'w').close()\ntime.sleep(60)"
     )
-    assert soon((own.folder / "up").exists)
+    assert soon((own.folder / "up").exists, within_s=_SOON_S)
     assert process.stop(_SOON_S) == 5
 
 
@@ -190,22 +173,25 @@ open('pids', 'w').write(f'{os.getpid()} {below.pid}\\n')
 time.sleep(60)
 """
     process = own.start(code)
-    assert soon(lambda: (own.folder / "pids").exists() and (own.folder / "pids").read_text(encoding="utf-8") != "")
+    assert soon(
+        lambda: (own.folder / "pids").exists() and (own.folder / "pids").read_text(encoding="utf-8") != "",
+        within_s=_SOON_S,
+    )
     pids = [int(word) for word in (own.folder / "pids").read_text(encoding="utf-8").split()]
     assert process.stop(0.1) == -signal.SIGKILL
-    assert soon(lambda: not any(map(alive, pids)))
+    assert soon(lambda: not any(map(alive, pids)), within_s=_SOON_S)
 
 
 def test_a_server_that_dies_takes_its_processes_along_and_is_replaced(own: Place) -> None:
     """Nobody would learn how they end; the next process finds a new server."""
     pids = own.folder / "pids"
     process = own.start("import time\nopen('pids', 'w').write(f'{os.getpid()} {os.getppid()}')\ntime.sleep(60)")
-    assert soon(lambda: pids.exists() and " " in pids.read_text(encoding="utf-8"))
+    assert soon(lambda: pids.exists() and " " in pids.read_text(encoding="utf-8"), within_s=_SOON_S)
     pid, server = (int(word) for word in pids.read_text(encoding="utf-8").split())
     assert server not in {os.getpid(), process.pid}
     os.kill(server, signal.SIGKILL)
     assert process.wait(_SOON_S) == -signal.SIGKILL
-    assert soon(lambda: not alive(pid))
+    assert soon(lambda: not alive(pid), within_s=_SOON_S)
     assert own.run(f"print({IS_WARM})") == (0, "True")
 
 
@@ -218,12 +204,12 @@ def test_a_process_ends_with_whoever_waits_for_it(own: Place) -> None:
     )
     process = own.supervisor.start(Command(("sh", "-c", script), {}, own.folder, own.folder / "log"))
     pids = own.folder / "pids"
-    assert soon(lambda: pids.exists() and " " in pids.read_text(encoding="utf-8"))
+    assert soon(lambda: pids.exists() and " " in pids.read_text(encoding="utf-8"), within_s=_SOON_S)
     pid, waits = int(pids.read_text(encoding="utf-8").split()[0]), int((own.folder / "waits").read_text("utf-8"))
     assert pid != waits
     os.kill(waits, signal.SIGKILL)
     assert process.wait(_SOON_S) == 4
-    assert soon(lambda: not alive(pid))
+    assert soon(lambda: not alive(pid), within_s=_SOON_S)
 
 
 _SMALL = """
@@ -288,7 +274,7 @@ def test_a_server_can_be_started_before_it_is_needed(own: Place) -> None:
     warm.start(own.folder / "elsewhere")
     assert not (own.folder / "logs" / "warm-test.log").exists()
     warm.start(own.folder)
-    assert soon((own.folder / "logs" / "warm-test.log").exists)
+    assert soon((own.folder / "logs" / "warm-test.log").exists, within_s=_SOON_S)
     assert own.run(f"print({IS_WARM})") == (0, "True")
 
 
@@ -307,9 +293,9 @@ def test_forked_processes_die_with_an_emulator_that_is_killed(tmp_path: Path) ->
     """They, and their server, though SIGKILL leaves it no time."""
     parent = subprocess.Popen([sys.executable, "-c", _PARENT, str(tmp_path)], cwd=ROOT)
     pids = tmp_path / "pids"
-    assert soon(lambda: pids.exists() and " " in pids.read_text(encoding="utf-8"))
+    assert soon(lambda: pids.exists() and " " in pids.read_text(encoding="utf-8"), within_s=_SOON_S)
     found = [int(word) for word in pids.read_text(encoding="utf-8").split()]
     assert all(map(alive, found))
     parent.kill()
     parent.wait()
-    assert soon(lambda: not any(map(alive, found)))
+    assert soon(lambda: not any(map(alive, found)), within_s=_SOON_S)
