@@ -1,6 +1,7 @@
 """Which permissions a request to BigQuery needs, as far as a request says it.
 
-Source: BigQuery, "IAM roles and permissions" (permissions by API method) and the DDL reference. SQL is searched for the
+Source: BigQuery, "IAM roles and permissions" (permissions by API method), the DDL reference, and of BigQuery ML "The
+CREATE MODEL statement". SQL is searched for the
 names of tables, not parsed: what comes after FROM and JOIN is read, what a statement names is written.
 """
 
@@ -41,6 +42,10 @@ _WRITTEN: Sequence[tuple[re.Pattern[str], tuple[str, ...]]] = tuple(
         (
             r"CREATE\s+OR\s+REPLACE\s+(?:TABLE|(?:MATERIALIZED\s+)?VIEW)",
             ("tables.create", "tables.update", "tables.updateData"),
+        ),
+        (
+            r"CREATE\s+(?:OR\s+REPLACE\s+)?MODEL(?:\s+IF\s+NOT\s+EXISTS)?",
+            ("models.create", "models.getData", "models.updateData", "models.updateMetadata"),
         ),
         (r"(?:INSERT(?:\s+INTO)?|MERGE(?:\s+INTO)?|UPDATE|DELETE\s+FROM|TRUNCATE\s+TABLE)", ("tables.updateData",)),
         (r"ALTER\s+TABLE(?:\s+IF\s+EXISTS)?", ("tables.update",)),
@@ -104,8 +109,9 @@ def _of_sql(sql: str, project: str, default_dataset: str | None) -> Iterator[Nee
             owner, dataset, table = (*missing, *parts)[:3]
             # Without a data set it is a name that the query itself has made.
             for permission in permissions if dataset else ():
-                # A table that is not there yet is made in its dataset.
-                yield _need(permission, owner, dataset, None if permission == "tables.create" else table)
+                # A table that is not there yet is made in its dataset, as a model is.
+                in_dataset = permission == "tables.create" or permission.startswith("models.")
+                yield _need(permission, owner, dataset, None if in_dataset else table)
 
 
 def _of_reference(permission: str, table: Json, project: str) -> Need:

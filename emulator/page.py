@@ -15,6 +15,7 @@ from emulator.aiplatform.monitoring_jobs import resource as monitoring_jobs
 from emulator.aiplatform.pipeline_jobs import resource as pipeline_jobs
 from emulator.aiplatform.schedules import resource as schedules
 from emulator.aiplatform.server import Handler, Service, create_service
+from emulator.aiplatform.tuning_jobs import resource as tuning_jobs
 from emulator.clock import SystemClock
 from emulator.platform import page as platform_page
 from emulator.processes import Supervisor
@@ -30,6 +31,9 @@ _FIELDS: Mapping[str, Sequence[str]] = {
     "CustomJob.job_spec": custom_jobs.SPEC_FIELDS,
     "CustomJob.job_spec.worker_pool_specs": custom_jobs.POOL_FIELDS,
     "CustomJob.job_spec.scheduling": scheduling.FIELDS,
+    "HyperparameterTuningJob": tuning_jobs.FIELDS,
+    "HyperparameterTuningJob.study_spec": tuning_jobs.STUDY_FIELDS,
+    "HyperparameterTuningJob.study_spec.parameters": tuning_jobs.PARAMETER_FIELDS,
     "MachineSpec": machines.FIELDS,
     "ModelDeploymentMonitoringJob": monitoring_jobs.FIELDS,
     "PipelineJob": pipeline_jobs.FIELDS,
@@ -66,6 +70,9 @@ _LIMITS = """## What it does not do
 - A custom job's failed replica is not retried, but with `restart_job_on_worker_restart` or the strategy SPOT a replica
   that a signal ended starts the job anew, up to 6 times, unless `disable_retries` is set. Chief and workers decide when
   a job has succeeded; parameter servers and evaluators are ended then. No strategy makes a job wait for machines.
+- A tuning job has one metric, and parameters that are doubles, integers or discrete numbers. Without an algorithm
+  (Vertex AI: Bayesian) parameters are drawn near those of the best trials; median stopping is that of study.proto,
+  others answer 501. A trial is no CustomJob that could be looked up.
 - Endpoints are shared public ones: 1.5 MB a request, 60 s a prediction. Dedicated and private endpoints answer 501.
 - `wait` answers at once, with the operation as it stands; ListOperations has no filter. A cancelled deployment leaves
   nothing behind; other work of an operation goes on to its end.

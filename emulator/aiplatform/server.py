@@ -15,15 +15,17 @@ from starlette.routing import Route
 
 from emulator.aiplatform import methods, wire
 from emulator.aiplatform.context import Context
-from emulator.aiplatform.custom_jobs.routes import CustomJobRoutes
+from emulator.aiplatform.custom_jobs.routes import CUSTOM_JOBS
 from emulator.aiplatform.endpoints.routes import EndpointRoutes
 from emulator.aiplatform.errors import CODES, ApiError, invalid, unimplemented
+from emulator.aiplatform.jobs import JobRoutes
 from emulator.aiplatform.methods import Message, Method
 from emulator.aiplatform.models.routes import ModelRoutes
 from emulator.aiplatform.monitoring_jobs.routes import MonitoringJobRoutes
 from emulator.aiplatform.operations import Call, Operations, Work, called
 from emulator.aiplatform.pipeline_jobs.routes import PipelineJobRoutes
 from emulator.aiplatform.schedules.routes import ScheduleRoutes
+from emulator.aiplatform.tuning_jobs.routes import TUNING_JOBS
 from emulator.faults import ANSWER, LOST, OPERATION_KINDS, REQUEST_KINDS, Faults
 from emulator.platform.server import STARTING, Platform
 
@@ -31,7 +33,7 @@ log = logging.getLogger(__name__)
 Handler = Callable[[Message], Message | Work | str]
 """Text is a message as it stands in the store."""
 _RETRY_LATER = frozenset(("RESOURCE_EXHAUSTED", "UNAVAILABLE"))
-_JOBS = frozenset(("CreateCustomJob", "CreatePipelineJob"))
+_JOBS = frozenset(("CreateCustomJob", "CreateHyperparameterTuningJob", "CreatePipelineJob"))
 """Methods that start what a fault can make fail or hang, without an operation."""
 _VERBS = ["GET", "POST", "PATCH", "PUT", "DELETE"]
 
@@ -54,7 +56,8 @@ def create_service(context: Context) -> Service:
     resources = (
         ModelRoutes(context),
         EndpointRoutes(context),
-        job_routes := CustomJobRoutes(context),
+        job_routes := JobRoutes(context, CUSTOM_JOBS),
+        tuning_routes := JobRoutes(context, TUNING_JOBS),
         MonitoringJobRoutes(context),
         pipeline_routes := PipelineJobRoutes(context),
         schedule_routes := ScheduleRoutes(context, pipeline_routes),
@@ -69,7 +72,7 @@ def create_service(context: Context) -> Service:
 
     def stop() -> None:
         # Serving containers end with all other processes, at the same time as BigQuery.
-        for resource in (schedule_routes, pipeline_routes, job_routes):
+        for resource in (schedule_routes, pipeline_routes, tuning_routes, job_routes):
             resource.stop()
 
     return Service(app, handlers, stop, platform)
