@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from plumbline.hardware import Hardware
+from plumbline.imbalance import Balance
 from plumbline.problem import Data, Training
 from plumbline.section import section, to_json
 from plumbline.signature import Signature
@@ -35,9 +36,24 @@ class History:
     """Of the whole job's work: reading, encoding, fitting, exporting."""
     examples_per_second: float
     """While fitting."""
+    waited: float | None = None
+    """Share of the steps' time in which the devices waited for rows; None where that was not measured."""
     weights: Weights
+    balance: Balance | None = None
     epochs: Mapping[str, tuple[float, ...]]
     """Loss and metrics by name, one value an epoch."""
+
+
+def balanced(history: History) -> str:
+    """How the rare class was made to count, in words."""
+    found, weights = history.balance, history.weights
+    if found is None or found.method == "none":
+        return "as they come, without weights"
+    if found.method == "class_weight":
+        return f"weighted {weights.negative:.3g} (negative) and {weights.positive:.3g} (positive)"
+    how = {"oversample": "positive rows repeated", "undersample": "negative rows left out", "smote": "SMOTE"}
+    before, after = 100 * found.prevalence, 100 * found.trained
+    return f"{how[found.method]}, so that {after:.3g} % of the rows are positive in place of {before:.3g} %"
 
 
 def arguments(name: str, data: Data, training: Training, *, dataset: str, history: str) -> Sequence[str]:

@@ -1,9 +1,7 @@
 """Class weights: how much each class counts in the loss."""
 
-from collections.abc import Mapping
-
 from plumbline.errors import DataError
-from plumbline.problem import ClassWeights
+from plumbline.imbalance import Imbalance
 from plumbline.section import section
 
 
@@ -15,19 +13,22 @@ class Weights:
     positive: float
 
 
-def class_weights(positives: int, negatives: int, settings: ClassWeights) -> Weights:
-    """The weight of each class: rows / (classes x rows of the class), and at most the cap.
+EVEN = Weights(negative=1.0, positive=1.0)
+
+
+def class_weights(positives: int, negatives: int, imbalance: Imbalance) -> Weights:
+    """The weight of each class: rows / (classes x rows of the class), and at most the cap; 1 by the other methods.
 
     Source: BigQuery ML, AUTO_CLASS_WEIGHTS.
 
     Raises:
         DataError: A class has no rows: its weight would be infinite, and there would be nothing to learn.
     """
-    counts: Mapping[str, int] = {"negative": negatives, "positive": positives}
-    if absent := [name for name, count in counts.items() if count <= 0]:
+    if absent := [name for name, count in (("negative", negatives), ("positive", positives)) if count <= 0]:
         raise DataError(f"the training split has no {absent[0]} row ({positives} positive, {negatives} negative)")
-    if settings.method == "none":
-        return Weights(negative=1.0, positive=1.0)
+    if imbalance.method != "class_weight":
+        return EVEN
     total = positives + negatives
-    capped = {name: min(settings.cap, total / (2 * count)) for name, count in counts.items()}
-    return Weights(**capped)
+    return Weights(
+        negative=min(imbalance.cap, total / (2 * negatives)), positive=min(imbalance.cap, total / (2 * positives))
+    )

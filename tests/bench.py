@@ -12,6 +12,8 @@ from collections.abc import Sequence
 
 PARTS = ("commands", "evaluation", "growth", "ingest", "runtime", "trainer")
 """The modules of `tests.benchmarks`. Each has a function `measure`, which gives what, wanted and measured."""
+BY_NAME = ("imbalance",)
+"""Those that take minutes, for nothing but a table in the docs."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -22,11 +24,11 @@ def main(arguments: Sequence[str]) -> None:
             environ = {**os.environ, "TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
             for part in PARTS:
                 subprocess.run([sys.executable, "-m", "tests.bench", part], env=environ, check=True)
-        case [part] if part in PARTS:
+        case [part] if part in (*PARTS, *BY_NAME):
             for what, wanted, measured in importlib.import_module(f"tests.benchmarks.{part}").measure():
                 print(f"{what:<74} {wanted:<24} {measured}", flush=True)
         case _:
-            raise SystemExit(f"wanted one of {', '.join(PARTS)}, or nothing")
+            raise SystemExit(f"wanted one of {', '.join((*PARTS, *BY_NAME))}, or nothing")
 
 
 if __name__ == "__main__":

@@ -123,6 +123,17 @@ class Encoder(tf.Module):
         kinds = [column.type for column in self._features.values()]
         return Layout(2 * sum(kind != "categorical" for kind in kinds), kinds.count("categorical"))
 
+    @property
+    def flags(self) -> tuple[int, ...]:
+        """Places of the numbers that say whether a value is missing, 0 or 1."""
+        places, found = 0, []
+        for column in self._features.values():
+            if column.type == "categorical":
+                continue
+            found += [] if column.part else [places + 1]
+            places += 2
+        return tuple(found)
+
     def __call__(self, inputs: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         """Numbers and codes of the rows."""
         numbers: list[tf.Tensor] = []

@@ -1,5 +1,6 @@
 """The network, and the exported model around it."""
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 
@@ -13,6 +14,8 @@ from trainer.setup import Policy
 
 _FORGET = 0.01
 """Share of categories that training replaces by "unseen", so that the code for it means something."""
+_BUCKETS = 4096
+"""Of the pairs of two categorical features, at most."""
 _BYTES = 256
 """Values of a byte."""
 
@@ -55,12 +58,12 @@ class Drop(tf_keras.layers.Layer):
 def build(
     numbers: int, cardinalities: Sequence[int], network: Network, *, prior: float, policy: Policy = "float32"
 ) -> tf_keras.Model:
-    """A network from numbers (n, d) and codes (n, k) to the probability of the positive class (n, 1).
+    """A network from numbers (n, d) and codes (n, k) to the probability of the positive class, (n, m) by m members.
 
     Args:
         numbers: d.
         cardinalities: Number of codes of each of the k categorical features.
-        network: Its shape.
+        network: Its shape; m is 1 unless it is an ensemble.
         prior: Share of the positive class in the loss, where training starts.
         policy: What the hidden layers compute in. The score is float32 in any case: a probability near 0 has too few
             digits in 16 bits.
@@ -68,18 +71,71 @@ def build(
     number_input = tf_keras.Input((numbers,), name="numbers")
     code_input = tf_keras.Input((len(cardinalities),), dtype="int32", name="codes")
     codes = Forget()(code_input)
+    start = tf_keras.initializers.Constant(float(tf.math.log(prior / (1 - prior))))
+    scores = []
+    for member in range(network.members if network.architecture == "ensemble" else 1):
+        hidden = _tower(number_input, codes, cardinalities, network, policy)
+        name = f"score_{member}" if member else "score"
+        if network.architecture == "wide_and_deep":
+            logits = tf_keras.layers.Dense(1, bias_initializer=start, dtype="float32")(hidden)
+            linear = _wide(number_input, codes, cardinalities)
+            sum_of = tf_keras.layers.Add(dtype="float32")([logits, *linear])
+            scores.append(tf_keras.layers.Activation("sigmoid", dtype="float32", name=name)(sum_of))
+        else:
+            last = tf_keras.layers.Dense(1, activation="sigmoid", bias_initializer=start, name=name, dtype="float32")
+            scores.append(last(hidden))
+    every = scores[0] if len(scores) == 1 else tf_keras.layers.Concatenate(dtype="float32")(scores)
+    return tf_keras.Model([number_input, code_input], every)
+
+
+def _tower(
+    numbers: tf.Tensor, codes: tf.Tensor, cardinalities: Sequence[int], network: Network, policy: Policy
+) -> tf.Tensor:
+    """The hidden layers over numbers and embedded codes."""
     embedded = [
         tf_keras.layers.Embedding(size, min(network.embedding, (size + 1) // 2), dtype=policy)(codes[:, position])
         for position, size in enumerate(cardinalities)
     ]
-    hidden = tf_keras.layers.Concatenate(dtype=policy)([number_input, *embedded]) if embedded else number_input
+    hidden = tf_keras.layers.Concatenate(dtype=policy)([numbers, *embedded]) if embedded else numbers
     for width in network.hidden:
         hidden = tf_keras.layers.Dense(width, activation="relu", dtype=policy)(hidden)
         hidden = Drop(network.dropout, dtype=policy)(hidden)
-    start = tf_keras.initializers.Constant(float(tf.math.log(prior / (1 - prior))))
-    last = tf_keras.layers.Dense(1, activation="sigmoid", bias_initializer=start, name="score", dtype="float32")
-    score = last(hidden)
-    return tf_keras.Model([number_input, code_input], score)
+    return hidden
+
+
+class Cross(tf_keras.layers.Layer):
+    """Two codes as one of a number of buckets: every pair has its own where there are as many buckets as pairs."""
+
+    def __init__(self, size: int, buckets: int, **settings: object) -> None:
+        """Crosses codes of which the second is below `size`."""
+        super().__init__(**settings)
+        self._size, self._buckets = size, buckets
+
+    def call(self, pair: Sequence[tf.Tensor]) -> tf.Tensor:
+        """Buckets (n,) of two columns of codes (n,)."""
+        return (pair[0] * self._size + pair[1]) % self._buckets
+
+    def get_config(self) -> Mapping[str, object]:
+        """What Keras makes a copy of the layer from."""
+        return {**super().get_config(), "size": self._size, "buckets": self._buckets}
+
+
+def _wide(numbers: tf.Tensor, codes: tf.Tensor, cardinalities: Sequence[int]) -> list[tf.Tensor]:
+    """The terms of a linear model of numbers, codes and pairs of codes, each (n, 1); they start at 0.
+
+    Source: Cheng et al., "Wide & Deep Learning for Recommender Systems", 2016, section 3.1.
+    """
+    columns = [codes[:, position] for position in range(len(cardinalities))]
+    looked_up = list(zip(columns, cardinalities, strict=True))
+    for one, other in itertools.combinations(range(len(columns)), 2):
+        size = min(cardinalities[one] * cardinalities[other], _BUCKETS)
+        looked_up.append((Cross(cardinalities[other], size)([columns[one], columns[other]]), size))
+    terms = [
+        tf_keras.layers.Embedding(size, 1, embeddings_initializer="zeros", dtype="float32")(column)
+        for column, size in looked_up
+    ]
+    linear = tf_keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros", dtype="float32")(numbers)
+    return [linear, *terms]
 
 
 def in_float32(network: tf_keras.Model) -> tf_keras.Model:
@@ -99,7 +155,7 @@ def in_float32(network: tf_keras.Model) -> tf_keras.Model:
 class Exported(tf.Module):
     """Raw columns in, score out."""
 
-    def __init__(self, encoder: Encoder, network: tf_keras.Model, features: Features) -> None:
+    def __init__(self, encoder: Encoder, network: tf_keras.Model, features: Features, shift: float) -> None:
         super().__init__(name="exported")
         self.encoder = encoder
         # Not the network itself: Keras would trace and save every function of every layer, and nobody calls them.
@@ -108,12 +164,29 @@ class Exported(tf.Module):
 
         def score(inputs: Mapping[str, tf.Tensor]) -> Mapping[str, tf.Tensor]:
             numbers, codes = encoder(inputs)
-            return {"score": tf.reshape(network([numbers, codes], training=False), [-1])}
+            members = network([numbers, codes], training=False)
+            return {"score": moved(tf.reduce_mean(members, axis=-1), shift)}
 
         self.serve = tf.function(score, input_signature=[wanted], autograph=False)
 
 
-def export(encoder: Encoder, network: tf_keras.Model, features: Features, path: str) -> None:
-    """Writes the SavedModel whose signature takes one tensor a raw column and gives `score` (n,)."""
-    model = Exported(encoder, network, features)
+def moved(scores: tf.Tensor, shift: float) -> tf.Tensor:
+    """Scores whose log-odds are larger by a shift."""
+    if not shift:
+        return scores
+    odds = scores * math.exp(shift)
+    return odds / (odds + (1 - scores))
+
+
+def export(encoder: Encoder, network: tf_keras.Model, features: Features, path: str, *, shift: float = 0.0) -> None:
+    """Writes the SavedModel whose signature takes one tensor a raw column and gives `score` (n,).
+
+    Args:
+        encoder: From raw columns.
+        network: To scores.
+        features: That the model takes.
+        path: The folder.
+        shift: Added to the log-odds of each score: see `plumbline.balancing.shift`.
+    """
+    model = Exported(encoder, network, features, shift)
     tf.saved_model.save(model, path, signatures={"serving_default": model.serve})

@@ -1,5 +1,6 @@
 """Before fitting: what the training rows teach the encoder, and all rows encoded, once."""
 
+import itertools
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,20 +9,22 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from plumbline.balancing import Copies, balance, copies, counts, taken
 from plumbline.dataset import SplitName
-from plumbline.errors import DataError
+from plumbline.errors import DataError, ModelError
+from plumbline.imbalance import Balance
 from plumbline.problem import Training
 from plumbline.signature import Signature
-from plumbline.weighting import Weights, class_weights
+from plumbline.weighting import EVEN, Weights, class_weights
 from trainer.encoder import Encoder, Tally, merged, statistics, tally, tensors
 from trainer.fit import Splits
 from trainer.reading import Stretch, read, row_count
 from trainer.rows import Layout, Records, Rows, hold, require_space, store
+from trainer.smote import smote
 
 log = logging.getLogger("trainer")
 _GB = 1e9
-_EVEN = Weights(negative=1.0, positive=1.0)
-"""Of validation rows: it is the rarity of positive training rows that weights make up for."""
+_ALL = Copies(1.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,8 @@ class Prepared:
     weights: Weights
     splits: Splits
     positives: float
-    """Share of the training rows."""
+    """Share of the rows that are trained on."""
+    balance: Balance
 
 
 def prepare(dataset: Path, signature: Signature, training: Training, scratch: Path) -> Prepared:
@@ -41,17 +45,48 @@ def prepare(dataset: Path, signature: Signature, training: Training, scratch: Pa
     The splits are read a stretch at a time, the training rows twice: to learn the encoder, and to encode them.
 
     Raises:
-        DataError: There is no row, or none of one of the classes.
+        DataError: There is no row, or none of one of the classes, or too few for SMOTE.
         ModelError: The encoded rows fit neither into the memory that they may take nor on the disk.
     """
     found, rows, positives = _counted(read(dataset, "train", signature), signature)
-    weights = class_weights(positives, rows - positives, training.class_weights)
-    log.info("rows: %d, positive: %d, weights: %s", rows, positives, weights)
+    imbalance, known = training.imbalance, (positives, rows - positives)
+    weights, of = class_weights(*known, imbalance), copies(*known, imbalance)
     encoder = Encoder(signature.features, statistics(found))
-    keep = _keeper(rows + row_count(dataset, "validation"), encoder.layout, int(training.memory_gb * _GB), scratch)
-    train = keep("train", _records(read(dataset, "train", signature), encoder, weights))
-    validation = keep("validation", _records(read(dataset, "validation", signature), encoder, _EVEN))
-    return Prepared(encoder, weights, Splits(train, validation), positives / rows)
+    memory = int(training.memory_gb * _GB)
+    keep = _keeper(sum(counts(*known, of)) + row_count(dataset, "validation"), encoder.layout, memory, scratch)
+    records = _records(read(dataset, "train", signature), encoder, weights, of)
+    if imbalance.method == "smote":
+        records = iter([_with_made_ones(records, encoder, training, memory)])
+    train = keep("train", records)
+    # It is the rarity of positive training rows that is made up for.
+    validation = keep("validation", _records(read(dataset, "validation", signature), encoder, EVEN, _ALL))
+    trained = _trained(train.count, known, of)
+    balanced = balance(imbalance, weights, known=known, trained=trained)
+    log.info("rows: %d, positive: %d, weights: %s, %s", rows, positives, weights, balanced)
+    return Prepared(encoder, weights, Splits(train, validation), trained[0] / sum(trained), balanced)
+
+
+def _trained(rows: int, known: tuple[int, int], of: Copies) -> tuple[int, int]:
+    """Positive and negative rows among those that are trained on; SMOTE makes positive ones only."""
+    negatives = counts(*known, of)[1]
+    return rows - negatives, negatives
+
+
+def _with_made_ones(stretches: Iterator[Records], encoder: Encoder, training: Training, memory: int) -> Records:
+    """The rows of all stretches, and those that SMOTE makes of them.
+
+    Raises:
+        ModelError: They would not fit into the memory that they may take.
+    """
+    records = np.concatenate([np.zeros((0, encoder.layout.width), np.float32), *stretches])
+    negatives = int((records[:, -2] == 0).sum())
+    needed = negatives / (1 - training.imbalance.share) * encoder.layout.size
+    if needed > memory:
+        raise ModelError(
+            f"training.imbalance.method smote needs all rows in memory, {needed / _GB:.1f} GB of them; "
+            f"training.memory_gb is {training.memory_gb:g}: raise it, or take class_weight"
+        )
+    return smote(records, encoder.layout, encoder.flags, training.imbalance, seed=training.seed)
 
 
 def _keeper(rows: int, layout: Layout, memory: int, scratch: Path) -> Callable[[SplitName, Iterator[Records]], Rows]:
@@ -77,10 +112,12 @@ def _counted(stretches: Iterator[Stretch], signature: Signature) -> tuple[Tally,
     return total, rows, positives
 
 
-def _records(stretches: Iterator[Stretch], encoder: Encoder, weights: Weights) -> Iterator[Records]:
-    """The stretches encoded, on the host: only batches travel to an accelerator."""
-    for stretch in stretches:
+def _records(stretches: Iterator[Stretch], encoder: Encoder, weights: Weights, of: Copies) -> Iterator[Records]:
+    """The stretches encoded, rows left out or repeated, on the host: only batches travel to an accelerator."""
+    first, second = itertools.tee(stretches)
+    for stretch, chosen in zip(first, taken((each.labels for each in second), of), strict=True):
         with tf.device("CPU:0"):
             numbers, codes = encoder(tensors(stretch.arrays))
         weighted = np.where(stretch.labels > 0, weights.positive, weights.negative).astype(np.float32)
-        yield encoder.layout.pack((numbers.numpy(), codes.numpy()), stretch.labels, weighted)
+        records = encoder.layout.pack((numbers.numpy(), codes.numpy()), stretch.labels, weighted)
+        yield records if of == _ALL else records[chosen]

@@ -16,17 +16,20 @@ from pathlib import Path
 
 import tf_keras
 
+from plumbline.background import write_background
+from plumbline.balancing import shift
 from plumbline.errors import ModelError
 from plumbline.mount import local_path
 from plumbline.problem import Training
+from plumbline.search_space import with_parameters
 from plumbline.section import from_json, to_json
 from plumbline.signature import Signature, write_signature
 from plumbline.training import History
-from plumbline.weighting import Weights
-from trainer.encoder import Encoder
+from plumbline.tuning import TUNABLE
 from trainer.fit import Fitted, Folders, compiled, fit
 from trainer.model import export
-from trainer.preparation import prepare
+from trainer.preparation import Prepared, prepare
+from trainer.reporting import is_trial, tuner
 from trainer.setup import Setup, set_up, warnings
 from trainer.strategy import choose, find_devices, is_chief, make, wait_for_all
 
@@ -56,12 +59,15 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> Task:
     parser.add_argument("--history", required=True, help="gs:// URI for the training history")
     parser.add_argument("--signature", required=True, help="JSON of a Signature")
     parser.add_argument("--training", required=True, help="JSON of the training section")
+    for name in TUNABLE:
+        parser.add_argument(f"--{name}", type=float, help="in place of the training section's: of a trial of a search")
     given = parser.parse_args(arguments)
     mount = Path(environ.get("GCS_MOUNT", "/gcs"))
+    chosen = {name: value for name in TUNABLE if (value := getattr(given, name)) is not None}
     return Task(
         dataset=local_path(given.dataset, mount),
         signature=from_json(Signature, given.signature),
-        training=from_json(Training, given.training),
+        training=with_parameters(from_json(Training, given.training), chosen),
         model=_place("AIP_MODEL_DIR", environ, mount),
         history=local_path(given.history, mount),
         folders=Folders(
@@ -93,24 +99,27 @@ def run(task: Task, environ: Mapping[str, str]) -> None:
         with strategy.scope():
             sizes = (ready.encoder.layout.numbers, ready.encoder.cardinalities)
             network = compiled(task.training, ready.weights, sizes, positives=ready.positives, compute=setup.compute)
-        fitted = fit(ready.splits, task.training, network=network, strategy=strategy, folders=task.folders)
-    if is_chief(strategy):
-        save(task, ready.encoder, fitted)
+        told = tuner(environ)
+        fitted = fit(ready.splits, task.training, network=network, strategy=strategy, folders=task.folders, tuner=told)
+    if is_chief(strategy) and not is_trial(environ):
+        save(task, ready, fitted)
         task.history.parent.mkdir(parents=True, exist_ok=True)
         seconds = time.monotonic() - start
-        history = describe(fitted, ready.weights, setup, rows=ready.splits.train.count, seconds=seconds)
+        history = describe(fitted, ready, setup, seconds=seconds)
         task.history.write_text(to_json(history), encoding="utf-8")
     wait_for_all(strategy)
 
 
-def save(task: Task, encoder: Encoder, fitted: Fitted) -> None:
+def save(task: Task, ready: Prepared, fitted: Fitted) -> None:
     """The model's directory."""
     task.model.mkdir(parents=True, exist_ok=True)
-    export(encoder, fitted.network, task.signature.features, str(task.model))
+    moved = shift(ready.balance, task.training.imbalance)
+    export(ready.encoder, fitted.network, task.signature.features, str(task.model), shift=moved)
     write_signature(task.model, task.signature)
+    write_background(task.model, task.dataset, task.signature.features)
 
 
-def describe(fitted: Fitted, weights: Weights, setup: Setup, *, rows: int, seconds: float) -> History:
+def describe(fitted: Fitted, ready: Prepared, setup: Setup, *, seconds: float) -> History:
     """The history of a training."""
     epochs = {name: tuple(values) for name, values in fitted.history.items()}
     return History(
@@ -119,10 +128,12 @@ def describe(fitted: Fitted, weights: Weights, setup: Setup, *, rows: int, secon
         replicas=setup.replicas,
         precision=setup.compute.policy,
         xla=setup.is_compiled,
-        rows=rows,
+        rows=ready.splits.train.count,
         seconds=seconds,
         examples_per_second=fitted.examples_per_second,
-        weights=weights,
+        waited=fitted.waited,
+        weights=ready.weights,
+        balance=ready.balance,
         epochs=epochs,
     )
 

@@ -16,7 +16,7 @@ from tests.unit.containers.lock import packages
 
 STAGES = read_stages(FILE.read_text(encoding="utf-8"))
 TRAINING = {"tensorboard", "tf-keras"}
-EVALUATION = {"apache-beam", "matplotlib", "model-card-toolkit", "scipy", "tensorflow-model-analysis"}
+EVALUATION = {"apache-beam", "matplotlib", "model-card-toolkit", "tensorflow-model-analysis"}
 PIPELINE = {"google-cloud-aiplatform", "google-cloud-bigquery", "google-cloud-bigquery-storage", "kfp"}
 SERVING = {"starlette", "uvicorn"}
 INSIDE = Path(__file__).with_name("inside.py")

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from plumbline.dataset import SplitName, split_path
 from plumbline.hardware import Hardware
+from plumbline.imbalance import Imbalance
 from plumbline.problem import Column, Label, Network, Training
 from plumbline.section import to_json
 from plumbline.signature import Signature
@@ -30,6 +31,9 @@ SIGNATURE = Signature(
     label=Label(column="outcome", positive="returned"),
 )
 ROWS: Mapping[SplitName, int] = {"train": 600, "validation": 400}
+NETWORK = Network(hidden=(16,), dropout=0.1, embedding=4)
+PLAIN = Imbalance(correct=False)
+"""The scores are those of the network itself."""
 _START = dt.datetime(2020, 1, 1)  # noqa: DTZ001 - a wall clock
 _NULLS = 0.05
 
@@ -41,6 +45,8 @@ def training(
     mixed_precision: bool = False,
     xla: bool = False,
     memory_gb: float = 4.0,
+    imbalance: Imbalance = PLAIN,
+    network: Network = NETWORK,
 ) -> Training:
     """A tiny network's settings."""
     return Training(
@@ -48,7 +54,8 @@ def training(
         batch_size=64,
         learning_rate=0.01,
         patience=100,
-        network=Network(hidden=(16,), dropout=0.1, embedding=4),
+        network=network,
+        imbalance=imbalance,
         hardware=Hardware(replicas=replicas),
         mixed_precision=mixed_precision,
         xla=xla,

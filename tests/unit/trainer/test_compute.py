@@ -99,7 +99,7 @@ def test_options_of_an_accelerator_do_no_harm_on_a_cpu(tmp_path: Path, caplog: p
         run(task, {})
     told = json.loads(task.history.read_text(encoding="utf-8"))
     assert (told["precision"], told["xla"], told["devices"]) == ("float32", True, "CPU alone")
-    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    said = [r.getMessage() for r in caplog.records if (r.name, r.levelname) == ("trainer", "WARNING")]
     assert [text.partition(" is ")[0] for text in said] == ["mixed_precision", "xla"]
     assert "found CPU alone; strategy one_device, 1 replicas in sync, float32, XLA on" in caplog.text
     rows = from_table(pq.read_table(task.dataset / "validation.parquet"), orders.SIGNATURE.features)

@@ -200,29 +200,29 @@ def interrupted(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_killed_job_goes_on(interrupted: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_killed_job_goes_on(interrupted: Path, caplog: pytest.LogCaptureFixture) -> None:
     """It runs the epochs that are left, none twice, and its history tells of all."""
     kept = Progress(None, watched="val_auc_pr", patience=1)
     before = task_of(interrupted)
     kept.restore(before.folders.checkpoints, new_network(before, prepared(before)))
     assert kept.epochs > 0
     after = task_of(interrupted, kept.epochs + 2)
-    capsys.readouterr()
-    run(after, {})
-    ran = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Epoch ")]
+    with caplog.at_level("INFO", logger="trainer"):
+        run(after, {})
+    ran = [record.getMessage().partition(":")[0] for record in caplog.records if "epoch" in record.getMessage()]
     total = kept.epochs + 2
-    assert ran == [f"Epoch {total - 1}/{total}", f"Epoch {total}/{total}"]
+    assert ran == [f"epoch {total - 1} of {total}", f"epoch {total} of {total}"]
     epochs = history_of(after).epochs
     assert {name: values[: kept.epochs] for name, values in epochs.items()} == kept.history
     assert {len(values) for values in epochs.values()} == {total}
 
 
-def test_a_job_that_had_finished_leaves_its_model_again(task: Task, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_job_that_had_finished_leaves_its_model_again(task: Task, caplog: pytest.LogCaptureFixture) -> None:
     """One that is started once more, after its last epoch, trains no more and gives the same model."""
     epochs, scores = history_of(task).epochs, validation_scores(task, load(task.model))
-    capsys.readouterr()
-    run(task, {})
-    assert "Epoch" not in capsys.readouterr().out
+    with caplog.at_level("INFO", logger="trainer"):
+        run(task, {})
+    assert not [record for record in caplog.records if "epoch" in record.getMessage()]
     assert history_of(task).epochs == epochs
     np.testing.assert_array_equal(validation_scores(task, load(task.model)), scores)
 

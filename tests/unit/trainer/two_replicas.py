@@ -33,7 +33,7 @@ def train(task: Task, compute: Compute, folder: Path) -> None:
         network = compiled(task.training, ready.weights, sizes, positives=0.3, compute=compute)
     folders = Folders(checkpoints=folder / "checkpoints", logs=folder / "logs")
     fitted = fit(ready.splits, task.training, network=network, strategy=strategy, folders=folders)
-    save(replace(task, model=folder / "model"), ready.encoder, fitted)
+    save(replace(task, model=folder / "model"), ready, fitted)
     told = {"replicas": strategy.num_replicas_in_sync, "loss": list(fitted.history["loss"])}
     (folder / "told.json").write_text(json.dumps(told), encoding="utf-8")
 
