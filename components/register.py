@@ -10,7 +10,6 @@ from components.artifacts import VertexModel
 def register(
     place: str,
     name: str,
-    evaluation: str,
     champion: str,
     lineage: str,
     run: str,
@@ -18,6 +17,7 @@ def register(
     serving_image: str,
     dataset: Input[Dataset],
     model: Input[Model],
+    evaluation_result: Input[Artifact],
     card: Input[Artifact],
     version: Output[VertexModel],
 ) -> None:
@@ -26,16 +26,16 @@ def register(
     from pathlib import Path
 
     from plumbline.adapters.clients import Clients
-    from plumbline.adapters.registry import NONE, register
+    from plumbline.adapters.registry import NONE, THRESHOLD, register
     from plumbline.candidate import Container, candidate
     from plumbline.champion import Champion
     from plumbline.environment import Place
-    from plumbline.problem import Evaluation
+    from plumbline.operating_point import read_threshold
     from plumbline.section import from_json
 
     clients = Clients(from_json(Place, place), os.environ)
-    threshold = str(from_json(Evaluation, evaluation).threshold)
-    container = Container(serving_image, {"TF_USE_LEGACY_KERAS": "1", "THRESHOLD": threshold})
+    threshold = str(read_threshold(Path(evaluation_result.path)))
+    container = Container(serving_image, {"TF_USE_LEGACY_KERAS": "1", THRESHOLD: threshold})
     opponent = from_json(Champion, champion).number or NONE
     labels = {"run": run, "code": code, "lineage": lineage, "opponent": opponent}
     found = candidate(Path(model.path), model.uri, dataset=Path(dataset.path), container=container, labels=labels)

@@ -1,12 +1,14 @@
 """The way things are done today, and the prevalence, as models: what a candidate has to beat."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from plumbline.dataset import SCORED, split_path, stored, stored_rows
 from plumbline.errors import DataError
 from plumbline.features import columns, derived
 from plumbline.ingestion import is_positive
@@ -40,10 +42,10 @@ class Rates:
     rates: tuple[Rate, ...]
 
 
-def needed(data: Data, baseline: Baseline) -> Sequence[str]:
+def needed(data: Data, by: Sequence[str]) -> Sequence[str]:
     """The columns of a split that the baselines look at: key, label, and what the groups are made from."""
     known = {**data.features, **data.attributes}
-    named = [*data.key, data.label.column, *columns({name: known[name] for name in baseline.by})]
+    named = [*data.key, data.label.column, *columns({name: known[name] for name in by})]
     return list(dict.fromkeys(named))
 
 
@@ -86,6 +88,16 @@ def score(test: pa.Table, data: Data, rates: Rates) -> pa.Table:
     scores = test.select(list(data.key))
     scores = scores.append_column("prevalence", pa.array(np.full(test.num_rows, rates.prevalence)))
     return scores.append_column("today", pa.array(look_up(test, data, rates)))
+
+
+def score_splits(dataset: Path, data: Data, rates: Rates, *, output: Path) -> int:
+    """Test rows, after the scores of validation and test split are in the output folder, a Parquet file a split."""
+    output.mkdir(parents=True, exist_ok=True)
+    columns, rows = needed(data, rates.by), 0
+    for split in SCORED:
+        parts = (score(part, data, rates) for part in stored_rows(dataset, split).parts(columns))
+        rows = sum(part.num_rows for part in stored(parts, split_path(output, split)))
+    return rows
 
 
 def _counted(part: pa.Table, data: Data, by: tuple[str, ...]) -> pa.Table:

@@ -15,6 +15,8 @@ class Champion:
     """Resource name with version, projects/*/locations/*/models/*@*."""
     artifact_uri: str = ""
     """gs:// URI of its model directory."""
+    threshold: float | None = None
+    """The decision threshold that it serves with."""
 
     @property
     def number(self) -> str:

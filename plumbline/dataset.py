@@ -14,6 +14,8 @@ from plumbline.section import from_json, section, to_json
 
 SplitName = Literal["train", "validation", "test"]
 SPLITS: tuple[SplitName, ...] = get_args(SplitName)
+SCORED: tuple[SplitName, ...] = ("validation", "test")
+"""The splits that every model is scored on: thresholds are chosen on the first, and the gates look at the second."""
 PART = 1 << 16
 """Rows that are looked at at once: a row group."""
 _REPEATED = 8

@@ -1,6 +1,6 @@
 """Evaluation: every model scored once on the same rows, judged slice by slice, and the verdict of the gates."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -9,22 +9,24 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from plumbline.choosing import choose
 from plumbline.dataset import Rows
 from plumbline.errors import GateError
 from plumbline.features import derived
 from plumbline.gates import Verdict
 from plumbline.ingestion import is_positive
+from plumbline.operating_point import OperatingPoint, OperatingPoints, Rule
 from plumbline.problem import Data, Evaluation
 from plumbline.scoreboard import OVERALL, Scoreboard, SliceKey
 from plumbline.section import Names
 
 LABEL = "label"
-BASELINES = ("today", "prevalence")
+CHAMPION = "champion"
 Floats = npt.NDArray[np.float64]
 Scores = Mapping[str, Floats]
 Score = Callable[[pa.Table, int], Floats]
-"""Scores (n,) of a part (n rows) of the test split, which begins at that row."""
-_OTHER_ROWS = "the baselines were not scored on the test rows: their keys differ"
+"""Scores (n,) of a part (n rows) of a split, which begins at that row."""
+_OTHER_ROWS = "baselines or prototypes were not scored on these rows: their keys differ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +38,13 @@ class Judged:
 
 
 def scored_parts(
-    test: Rows, baselines: Rows, models: Mapping[str, Score], data: Data, evaluation: Evaluation
+    split: Rows, known: Sequence[Rows], models: Mapping[str, Score], data: Data, evaluation: Evaluation
 ) -> Iterator[pa.Table]:
-    """`scored_table` of each part of the test split, so that the rows need not fit into memory.
+    """`scored_table` of each part of a split, so that the rows need not fit into memory.
 
     Args:
-        test: The test split.
-        baselines: Keys and scores of the baselines, in the order of the split and in the same parts.
+        split: The test split, or the validation split.
+        known: Keys and scores of models that are scored already, in the order of the split and in the same parts.
         models: How the other models score.
         data: The columns.
         evaluation: The slices, and the weight.
@@ -51,23 +53,24 @@ def scored_parts(
         GateError: There is no row, or as `scored_table` says.
     """
     first = 0
-    parts = zip_longest(test.parts(test.schema.names), baselines.parts(baselines.schema.names))
-    for part, known in parts:
-        if part is None or known is None:
+    for part, *scored in zip_longest(*(rows.parts(rows.schema.names) for rows in (split, *known))):
+        if part is None or any(each is None for each in scored):
             raise GateError(_OTHER_ROWS)
         scores = {name: score(part, first) for name, score in models.items()}
-        yield scored_table(part, known, scores, data, evaluation)
+        yield scored_table(part, scored, scores, data, evaluation)
         first += part.num_rows
     if not first:
-        raise GateError("there are no test rows, so nothing can be said of the model")
+        raise GateError("there are no rows to judge by, so nothing can be said of the model")
 
 
-def scored_table(test: pa.Table, baselines: pa.Table, scores: Scores, data: Data, evaluation: Evaluation) -> pa.Table:
-    """The test rows with keys, label, the scores of every model, the slicing columns and that of the weights.
+def scored_table(
+    test: pa.Table, known: Sequence[pa.Table], scores: Scores, data: Data, evaluation: Evaluation
+) -> pa.Table:
+    """Rows with keys, label, the scores of every model, the slicing columns and that of the weights.
 
     Args:
-        test: The test split.
-        baselines: Keys and scores of the baselines, in the order of the split.
+        test: The rows.
+        known: Keys and scores of models that are scored already, in the order of the rows.
         scores: Scores (n,) of the other models by name.
         data: The columns.
         evaluation: The slices, and the weight.
@@ -75,22 +78,77 @@ def scored_table(test: pa.Table, baselines: pa.Table, scores: Scores, data: Data
     Raises:
         GateError: The baselines were scored on other rows, a label is missing, or a name stands for two things.
     """
-    if not test.select(list(data.key)).equals(baselines.select(list(data.key))):
+    keys = list(data.key)
+    if not all(test.select(keys).equals(each.select(keys)) for each in known):
         raise GateError(_OTHER_ROWS)
     positive = is_positive(test, data.label)
     if positive.null_count:
-        raise GateError(f"{positive.null_count} of {test.num_rows} test rows have no {data.label.column}")
-    columns = {name: test.column(name) for name in data.key}
+        raise GateError(f"{positive.null_count} of {test.num_rows} rows have no {data.label.column}")
+    columns = {name: test.column(name) for name in keys}
     columns[LABEL] = pc.cast(positive, pa.int64())
-    columns |= {name: baselines.column(name) for name in BASELINES}
+    for each in known:
+        columns |= {name: each.column(name) for name in each.column_names if name not in keys}
     columns |= {name: pa.chunked_array([values]) for name, values in scores.items()}
-    known, weight = {**data.features, **data.attributes}, evaluation.measures.weight
+    declared, weight = {**data.features, **data.attributes}, evaluation.measures.weight
     for name in sorted({name for by in evaluation.slices for name in by} | ({weight} if weight else set())):
-        values = derived(test, name, known[name])
+        values = derived(test, name, declared[name])
         if name in columns and not values.equals(columns[name]):
             raise GateError(f"{name} is a slicing column or weight and a model or key at once")
         columns[name] = values
     return pa.table(columns)
+
+
+def models_of(known: Sequence[Rows], data: Data) -> Sequence[str]:
+    """The models that are scored already."""
+    return [name for rows in known for name in rows.schema.names if name not in data.key]
+
+
+def operating_points(
+    models: Sequence[str], evaluation: Evaluation, champion: float | None, validation: Iterable[pa.Table]
+) -> OperatingPoints:
+    """The threshold of each model: the config's number, the champion's own, or by the rule on the validation split.
+
+    Args:
+        models: The candidate first.
+        evaluation: Number or rule.
+        champion: The threshold that the champion serves with, None where that is not known.
+        validation: `scored_parts` of the validation split; not read where nothing has to be chosen.
+    """
+    rule = evaluation.threshold
+    own = {CHAMPION: champion} if champion is not None and CHAMPION in models else {}
+    if isinstance(rule, float):
+        given = f"{rule:g} for every model, by the config"
+        found = {
+            name: OperatingPoint(model=name, threshold=rule, source="config", explanation=given) for name in models
+        }
+    else:
+        found = _chosen([name for name in models if name not in own], rule, evaluation, validation)
+    for name, threshold in own.items():
+        text = "what it serves with"
+        found[name] = OperatingPoint(model=name, threshold=threshold, source="registry", explanation=text)
+    return OperatingPoints(points=tuple(found[name] for name in models))
+
+
+def _chosen(
+    models: Sequence[str], rule: Rule, evaluation: Evaluation, validation: Iterable[pa.Table]
+) -> dict[str, OperatingPoint]:
+    """By the rule, from the scores of all validation rows: nine bytes a row and eight a model."""
+    weight = evaluation.measures.weight
+    kept = [*models, LABEL, *([weight] if weight else [])]
+    rows = pa.concat_tables([part.select(kept) for part in validation])
+    positive = rows.column(LABEL).to_numpy() > 0
+    weights = pc.cast(rows.column(weight), pa.float64()).to_numpy() if weight else None
+    found = {}
+    for name in models:
+        choice = choose(rows.column(name).to_numpy(), positive, weights, rule)
+        found[name] = OperatingPoint(
+            model=name,
+            threshold=choice.threshold,
+            source="rule",
+            explanation=choice.explanation,
+            reached=choice.reached,
+        )
+    return found
 
 
 def expected_slices(rows: Rows, evaluation: Evaluation) -> Sequence[SliceKey]:

@@ -7,6 +7,7 @@ column for none at all. Source: TFMA 0.52, `metrics_validator.py`.
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
+from plumbline.operating_point import OperatingPoint
 from plumbline.problem import Evaluation, Gate, Metric
 from plumbline.scoreboard import OVERALL, Scoreboard, SliceKey, SliceResult, find, slices
 from plumbline.section import section
@@ -41,15 +42,19 @@ class Verdict:
     results: tuple[GateResult, ...]
 
 
-def decide(board: Scoreboard, evaluation: Evaluation, expected: Sequence[SliceKey]) -> Verdict:
+def decide(
+    board: Scoreboard, evaluation: Evaluation, expected: Sequence[SliceKey], point: OperatingPoint | None = None
+) -> Verdict:
     """The verdict on the candidate.
 
     Args:
         board: What the evaluation found.
         evaluation: The gates, and how large a slice must be to be judged.
         expected: The slices that the test split has, by the data and not by the evaluation.
+        point: The candidate's threshold: a rule that could not be met on the validation split blocks the model.
     """
-    results = tuple(result for gate in evaluation.gates for result in _gate(gate, board, evaluation, expected))
+    unmet = () if point is None or point.reached else (_unmet(point),)
+    results = unmet + tuple(result for gate in evaluation.gates for result in _gate(gate, board, evaluation, expected))
     failed = [result for result in results if result.result == "failed"]
     judged = [result for result in results if result.result == "passed"]
     passed = bool(judged) and not failed
@@ -61,6 +66,19 @@ def describe(key: SliceKey) -> str:
     return "all rows" if key == OVERALL else ", ".join(f"{name} {value}" for name, value in key)
 
 
+def _unmet(point: OperatingPoint) -> GateResult:
+    return GateResult(
+        metric="precision",
+        slice=OVERALL,
+        against="",
+        value=None,
+        bound=None,
+        relation=">=",
+        result="failed",
+        reason=f"the decision threshold is not what evaluation.threshold asks for: {point.explanation}",
+    )
+
+
 def _gate(gate: Gate, board: Scoreboard, evaluation: Evaluation, expected: Sequence[SliceKey]) -> Iterator[GateResult]:
     """The gate's results: one a slice, and one more where there is nothing to judge."""
     keys = [key for key in expected if frozenset(name for name, _ in key) == frozenset(gate.by)]
@@ -70,10 +88,48 @@ def _gate(gate: Gate, board: Scoreboard, evaluation: Evaluation, expected: Seque
     if not keys or not slices(board, gate.by):
         yield _result(gate, (), None, None, "failed", f"there is no slice by {list(gate.by) or 'all rows'}")
         return
+    if gate.gap is not None:
+        yield from _gap(gate, gate.gap, keys, board, evaluation)
+        return
     found = [_slice(gate, key, board, evaluation) for key in keys]
     yield from found
     if all(result.result == "too small to judge" for result in found):
         yield _result(gate, (), None, None, "failed", f"every slice by {list(gate.by)} is too small to judge")
+
+
+def _gap(
+    gate: Gate, most: float, keys: Sequence[SliceKey], board: Scoreboard, evaluation: Evaluation
+) -> Iterator[GateResult]:
+    """One result of all slices that are large enough together, and one of each that is too small.
+
+    Source: Hardt, Price, Srebro, "Equality of opportunity in supervised learning", 2016: of recall, the gap is how far
+    a model is from equal opportunity.
+    """
+    found = {key: find(board, CANDIDATE, key) for key in keys}
+    small = {key: each for key, each in found.items() if each is not None and _too_small(each, evaluation)}
+    for key, each in small.items():
+        rows = f"{each.count} rows, {each.positives} positive"
+        yield _result(gate, key, _value(each, gate.metric), None, "too small to judge", rows)
+    values = {
+        key: None if each is None else _value(each, gate.metric) for key, each in found.items() if key not in small
+    }
+    undefined = [key for key, value in values.items() if value is None]
+    known = {key: value for key, value in values.items() if value is not None}
+    if undefined or len(known) < 2:
+        what = (
+            f"{gate.metric} of {describe(undefined[0])} has no value"
+            if undefined
+            else "fewer than two are large enough"
+        )
+        yield _result(gate, (), None, most, "failed", f"the slices by {list(gate.by)} cannot be compared: {what}")
+        return
+    low, high = min(known, key=known.__getitem__), max(known, key=known.__getitem__)
+    gap = known[high] - known[low]
+    text = (
+        f"{gate.metric} is {known[low]:.4g} for {describe(low)} and {known[high]:.4g} for {describe(high)}: "
+        f"a gap of {gap:.4g}, wanted at most {most:g}"
+    )
+    yield _result(gate, low, gap, most, "passed" if gap <= most else "failed", text)
 
 
 def _slice(gate: Gate, key: SliceKey, board: Scoreboard, evaluation: Evaluation) -> GateResult:
@@ -120,7 +176,7 @@ def _result(  # noqa: PLR0913, PLR0917 - one argument a field
         against=gate.against,
         value=value,
         bound=bound,
-        relation="<=" if gate.maximum is not None else ">=",
+        relation="<=" if gate.maximum is not None or gate.gap is not None else ">=",
         result=result,
         reason=reason or _sentence(gate, value, bound),
     )

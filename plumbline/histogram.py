@@ -21,6 +21,8 @@ BUCKETS = 10_000
 SEGMENTS = BUCKETS - 1
 """Between two neighbouring thresholds of the AUC; the last one includes scores of 1."""
 _EPSILON = 1e-7
+_BINS = 10
+"""Of the calibration error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,26 @@ def pr_area(histogram: Histogram) -> Area:
         return _area(
             histogram, value, of_positive / positives[histogram.slice], of_negative / positives[histogram.slice]
         )
+
+
+def calibration_error(histogram: Histogram) -> Floats:
+    """The expected calibration error of each slice, shape (slices,); NaN for a slice without rows.
+
+    The rows are dealt by score into ten bins of about equal weight; a segment is never divided. With the mean score s,
+    the rate of positives r and the weight w of each bin it is the sum of w |s - r| over the sum of w. The score of a
+    row counts as the middle of its segment, which is off by 0.00005 at most.
+
+    Source: Naeini, Cooper, Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning", AAAI 2015;
+    bins of equal weight: Nixon et al., "Measuring calibration in deep learning", 2019.
+    """
+    weight = histogram.positive + histogram.negative
+    total = totals(histogram, weight)
+    place = (below(histogram, weight) + weight / 2) / total[histogram.slice]
+    key = histogram.slice * _BINS + np.minimum((place * _BINS).astype(np.int64), _BINS - 1)
+    scores = add_up(key, weight * (histogram.segment + 0.5) / SEGMENTS, size=_BINS * histogram.slices)
+    positives = add_up(key, histogram.positive, size=_BINS * histogram.slices)
+    off = np.abs(scores - positives).reshape(-1, _BINS).sum(axis=1)
+    return np.divide(off, total, out=np.full_like(off, np.nan), where=total > 0)
 
 
 def _area(histogram: Histogram, value: Floats, of_positive: Floats, of_negative: Floats) -> Area:

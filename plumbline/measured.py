@@ -11,7 +11,7 @@ import numpy as np
 
 from plumbline import interval
 from plumbline.counters import Floats
-from plumbline.histogram import Area, Histogram, pr_area, roc_area
+from plumbline.histogram import Area, Histogram, calibration_error, pr_area, roc_area
 from plumbline.measures import Intervals
 from plumbline.scoreboard import Estimate, SliceKey
 from plumbline.sums import Sliced, Sums
@@ -65,7 +65,7 @@ class Measured:
     weights: Floats
     """How much they weigh, likewise."""
     columns: Mapping[str, Column]
-    """auc, auc_pr, calibration, mean_label, mean_prediction, by weight; shape (slices,)."""
+    """auc, auc_pr, calibration, calibration_error, mean_label, mean_prediction, by weight; shape (slices,)."""
     shares: tuple[Mapping[str, Column], ...]
     """SHARES at each threshold."""
 
@@ -85,6 +85,7 @@ def measure(model: str, sliced: Sliced, interest: Interest) -> Measured:
         "auc": _area(sliced, roc_area, interest),
         "auc_pr": _area(sliced, pr_area, interest),
         "calibration": _ratio(sliced, interest),
+        "calibration_error": plain(calibration_error(whole.histogram)),
         "mean_label": plain(_divided(whole.weight[:, :, 1].sum(axis=1), whole.weight.sum(axis=(1, 2)))),
         "mean_prediction": plain(_divided(whole.scores.sum(axis=(1, 2)), whole.weight.sum(axis=(1, 2)))),
     }

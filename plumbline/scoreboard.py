@@ -34,7 +34,7 @@ class SliceResult:
     """One model on one slice."""
 
     model: str
-    """candidate, today, prevalence or champion."""
+    """candidate, champion, today, prevalence, or a prototype."""
     slice: SliceKey
     count: int
     positives: int
@@ -58,6 +58,7 @@ class Scoreboard:
     """All of an evaluation."""
 
     threshold: float
+    """The candidate's; the confusion matrix of every other model is at that model's own."""
     confidence: float
     engine: str
     results: tuple[SliceResult, ...]

@@ -17,6 +17,8 @@ _DIGEST = "content"
 _LINEAGE, _OPPONENT = "lineage", "opponent"
 """Labels: what a version was made from, and the version that it was judged against."""
 NONE = "none"
+THRESHOLD = "THRESHOLD"
+"""The variable of the serving container that holds the decision threshold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,10 @@ def opponent(models: vertex.ModelServiceClient, place: Place, name: str, lineage
     if found is not None and found.labels.get(_LINEAGE) == lineage:
         before = found.labels.get(_OPPONENT, NONE)
         found = None if before == NONE else _find(models, f"{parent(place)}/models/{name}@{before}")
-    return Champion() if found is None else Champion(version=_version(found).name, artifact_uri=found.artifact_uri)
+    if found is None:
+        return Champion()
+    version = _version(found).name
+    return Champion(version=version, artifact_uri=found.artifact_uri, threshold=_threshold(found))
 
 
 def register(models: vertex.ModelServiceClient, place: Place, name: str, candidate: Candidate, *, card: str) -> Version:
@@ -88,6 +93,12 @@ def _find(models: vertex.ModelServiceClient, name: str) -> vertex.Model | None:
     with service_errors(f"looking at {name}"), suppress(exceptions.NotFound):
         return models.get_model(name=name)
     return None
+
+
+def _threshold(model: vertex.Model) -> float | None:
+    """The decision threshold that a version serves with; None for one that does not say."""
+    given = {variable.name: variable.value for variable in model.container_spec.env}
+    return float(given[THRESHOLD]) if THRESHOLD in given else None
 
 
 def _same_content(models: vertex.ModelServiceClient, model: str, candidate: Candidate) -> Version | None:

@@ -4,7 +4,8 @@ Predictions are made already, a column a model, so every model is scored once an
 TFMA takes about a millisecond an example, whatever the batch size.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,13 @@ from tensorflow_model_analysis import constants
 from plumbline.adapters.tfma_config import eval_config
 from plumbline.dataflow import Options
 from plumbline.drawing import draw
+from plumbline.histogram import calibration_error
 from plumbline.problem import Evaluation, Metric
 from plumbline.scoreboard import Confusion, Estimate, Scoreboard, SliceKey, SliceResult
 from plumbline.section import Names
 from plumbline.slicing import sortable
-from plumbline.sums import LABEL, Request, sum_up
+from plumbline.sums import LABEL, Counted, Request, sum_up
+from plumbline.vectorised import same_threshold
 
 _CONFIDENCE = 0.95
 """Fixed in TFMA 0.52, `math_util.calculate_confidence_interval`."""
@@ -41,12 +44,13 @@ _NAMES: Mapping[str, Metric] = {
 _CELLS = ("truePositives", "falsePositives", "trueNegatives", "falseNegatives")
 
 
-def evaluate_with_tfma(
+def evaluate_with_tfma(  # noqa: PLR0913 - what to evaluate, where and how
     table: pa.Table,
     evaluation: Evaluation,
     models: Sequence[str],
     output: str | Path,
     *,
+    thresholds: Mapping[str, float] | None = None,
     options: Options | None = None,
 ) -> Scoreboard:
     """The scoreboard that TFMA finds; its own files stay in `output`, for its views and loaders.
@@ -57,21 +61,34 @@ def evaluate_with_tfma(
             knows no other).
         models: Names of the score columns.
         output: A folder, made where there is none; on Cloud Storage for Dataflow.
+        thresholds: Of each model; that of the evaluation for all, where it is a number and nothing is given.
         options: Beam's, from `beam_options`; the direct runner's where they are not given.
     """
-    config = eval_config(evaluation, models)
+    at = thresholds or same_threshold(evaluation, models)
+    config = eval_config(evaluation, models, thresholds=at)
     run_tfma(config, table, output, options=options)
     request = Request(
-        models={name: name for name in models}, slices=(), thresholds=(), weight=evaluation.measures.weight
+        models={name: name for name in models},
+        slices=evaluation.slices,
+        thresholds=(),
+        weight=evaluation.measures.weight,
     )
     counted = sum_up([table], request)
     return Scoreboard(
-        threshold=evaluation.threshold,
+        threshold=at[models[0]],
         confidence=_CONFIDENCE,
         engine="tfma",
-        results=tuple(read_results(output, evaluation, models)),
+        results=tuple(_with_errors(read_results(output, evaluation, models), counted)),
         curves=tuple(curve for name in models for curve in draw(name, counted.overall(name))),
     )
+
+
+def _with_errors(results: Iterable[SliceResult], counted: Counted) -> Iterator[SliceResult]:
+    """The results with the calibration error, which TFMA does not have: ours, of the same rows."""
+    for result in results:
+        whole = counted.sliced(result.model, tuple(name for name, _ in result.slice)).whole
+        error = _finite(calibration_error(whole.histogram)[whole.keys.index(result.slice)])
+        yield replace(result, metrics={**result.metrics, "calibration_error": Estimate(value=error)})
 
 
 def read_results(folder: str | Path, evaluation: Evaluation, models: Sequence[str]) -> Iterator[SliceResult]:

@@ -1,7 +1,7 @@
 """TFMA's EvalConfig of an evaluation: models, slices, metrics, and the gates as TFMA's thresholds."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from google.protobuf import json_format
@@ -10,6 +10,7 @@ from plumbline.adapters.tfma_protos import messages
 from plumbline.gates import CANDIDATE
 from plumbline.problem import Evaluation, Gate
 from plumbline.sums import LABEL
+from plumbline.vectorised import same_threshold
 
 Json = dict[str, Any]
 FAIRNESS = "fairness_indicators_metrics"
@@ -26,18 +27,21 @@ _FAIRNESS_CLASSES = {
 """TFMA has none for the negative rate, which is 1 less the positive rate."""
 
 
-def eval_config(evaluation: Evaluation, models: Sequence[str]) -> Any:
+def eval_config(evaluation: Evaluation, models: Sequence[str], *, thresholds: Mapping[str, float] | None = None) -> Any:
     """TFMA's configuration: every model by its own column, the config's slices, metrics and gates.
 
     TFMA compares with one model only: with that of the first gate against a model that is there. Gates against another
-    one, and gates on a metric that TFMA does not have (positives), are not in it. With intervals by the jackknife TFMA
-    computes every metric again without each of 20 groups of rows: about 20 times the work, mostly in lists of 10,000
-    thresholds a slice, however few the rows; so only who asks for it by name has it.
+    one, on a gap between slices, and on a metric that TFMA does not have (positives, calibration_error), are not in it.
+    With intervals by the jackknife TFMA computes every metric again without each of 20 groups of rows: about 20 times
+    the work, mostly in lists of 10,000 thresholds a slice, however few the rows; so only who asks for it by name has
+    it.
 
     Args:
         evaluation: Slices, thresholds, weight, intervals and gates.
         models: Names of the score columns.
+        thresholds: Of each model; that of the evaluation for all, where it is a number and nothing is given.
     """
+    at = thresholds or same_threshold(evaluation, models)
     measures = evaluation.measures
     baseline = opponent(evaluation, models)
     weight = {"example_weight_key": measures.weight} if measures.weight else {}
@@ -46,17 +50,18 @@ def eval_config(evaluation: Evaluation, models: Sequence[str]) -> Any:
         | ({"is_baseline": True} if name == baseline else {})
         for name in models
     ]
-    judged, others = [name for name in models if name == CANDIDATE], [name for name in models if name != CANDIDATE]
-    metrics = _metrics(evaluation)
-    gates = [_gated(metric, evaluation.gates, baseline) for metric in metrics]
-    groups: list[Json] = [{"metrics": gates, "model_names": judged}] if judged else []
-    groups += [{"metrics": metrics, "model_names": others}] if others else []
-    if measures.weight:
-        rows = [
-            {"class_name": "ExampleCount", "config": '{"name": "rows"}'},
-            _confusion("row_confusion", [evaluation.threshold]),
-        ]
-        groups.append({"metrics": rows, "model_names": list(models), "example_weights": {"unweighted": True}})
+    groups: list[Json] = []
+    for threshold, named in _together(models, at):
+        metrics = _metrics(evaluation, threshold)
+        if named == [CANDIDATE]:
+            metrics = [_gated(metric, evaluation.gates, baseline) for metric in metrics]
+        groups.append({"metrics": metrics, "model_names": named})
+        if measures.weight:
+            rows = [
+                {"class_name": "ExampleCount", "config": '{"name": "rows"}'},
+                _confusion("row_confusion", [threshold]),
+            ]
+            groups.append({"metrics": rows, "model_names": named, "example_weights": {"unweighted": True}})
     content = {
         "model_specs": specs,
         "slicing_specs": [{"feature_keys": list(by)} for by in evaluation.slices],
@@ -75,8 +80,17 @@ def opponent(evaluation: Evaluation, models: Sequence[str]) -> str:
     return next((name for name in against if name and name in models), "")
 
 
-def _metrics(evaluation: Evaluation) -> Sequence[Json]:
-    at = f'"thresholds": [{evaluation.threshold!r}]'
+def _together(models: Sequence[str], thresholds: Mapping[str, float]) -> Iterator[tuple[float, list[str]]]:
+    """The candidate, which alone has gates, and the others of one threshold together."""
+    if CANDIDATE in models:
+        yield thresholds[CANDIDATE], [CANDIDATE]
+    others = [name for name in models if name != CANDIDATE]
+    for threshold in dict.fromkeys(thresholds[name] for name in others):
+        yield threshold, [name for name in others if thresholds[name] == threshold]
+
+
+def _metrics(evaluation: Evaluation, threshold: float) -> Sequence[Json]:
+    at = f'"thresholds": [{threshold!r}]'
     metrics: list[Json] = [
         {"class_name": "ExampleCount"},
         {"class_name": "AUC", "config": '{"name": "auc"}'},
@@ -84,7 +98,7 @@ def _metrics(evaluation: Evaluation) -> Sequence[Json]:
         {"class_name": "Precision", "config": f'{{"name": "precision", {at}}}'},
         {"class_name": "Recall", "config": f'{{"name": "recall", {at}}}'},
         {"class_name": "Calibration", "config": '{"name": "calibration"}'},
-        _confusion("confusion", [evaluation.threshold]),
+        _confusion("confusion", [threshold]),
     ]
     if thresholds := sorted(evaluation.measures.thresholds):
         digits = max(1, *(len(f"{threshold:.12f}".rstrip("0")) - 2 for threshold in thresholds))
@@ -108,7 +122,7 @@ def _confusion(name: str, thresholds: Sequence[float]) -> Json:
 def _gated(metric: Json, gates: Sequence[Gate], baseline: str) -> Json:
     """The metric with the gates on it as TFMA's thresholds."""
     name = json.loads(metric.get("config", "{}")).get("name", "example_count")
-    mine = [gate for gate in gates if gate.metric == name and gate.against in {"", baseline}]
+    mine = [g for g in gates if g.metric == name and g.against in {"", baseline} and g.gap is None]
     per_slice = [{"slicing_specs": [{"feature_keys": list(gate.by)}], "threshold": _threshold(gate)} for gate in mine]
     return metric | ({"per_slice_thresholds": per_slice} if per_slice else {})
 

@@ -228,11 +228,12 @@ def _validation(judgement: Judgement | None, schema: pa.Schema, *, weighted: boo
 
 
 def _of_gates(judgement: Judgement) -> Iterator[tuple[Gate, GateResult]]:
-    """Each result with its gate."""
+    """Each result with its gate; that a threshold's rule was not met is none of a gate."""
     for one in judgement.verdict.results:
         gates = [gate for gate in judgement.gates if (gate.metric, gate.against) == (one.metric, one.against)]
         by = frozenset(name for name, _ in one.slice)
-        yield next((gate for gate in gates if frozenset(gate.by) == by), gates[0]), one
+        if gates:
+            yield next((gate for gate in gates if frozenset(gate.by) == by), gates[0]), one
 
 
 def _failure(gate: Gate, one: GateResult, *, weighted: bool) -> Any:
@@ -249,5 +250,6 @@ def _failure(gate: Gate, one: GateResult, *, weighted: bool) -> Any:
     elif gate.minimum is not None:
         failure.metric_threshold.value_threshold.lower_bound.value = gate.minimum
     else:
-        failure.metric_threshold.value_threshold.upper_bound.value = gate.maximum
+        # A gap is at most so large, too: TFMA has no word for what lies between slices.
+        failure.metric_threshold.value_threshold.upper_bound.value = gate.gap if gate.maximum is None else gate.maximum
     return failure

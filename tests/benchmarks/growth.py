@@ -114,14 +114,12 @@ def _model(problem: ProblemConfig, folder: Path) -> None:
 
 
 def _baseline(problem: ProblemConfig, folder: Path) -> None:
-    from plumbline.baseline import historical_rates, needed, score  # noqa: PLC0415 - only this step
+    from plumbline.baseline import historical_rates, needed, score_splits  # noqa: PLC0415 - only this step
     from plumbline.dataset import stored_rows  # noqa: PLC0415 - as above
 
     data, way = problem.data, problem.baseline
-    train, test = (stored_rows(folder, split).parts(needed(data, way)) for split in ("train", "test"))
-    rates = historical_rates(train, data, way)
-    for _ in stored((score(part, data, rates) for part in test), folder / "baselines.parquet"):
-        pass
+    rates = historical_rates(stored_rows(folder, "train").parts(needed(data, way.by)), data, way)
+    score_splits(folder, data, rates, output=folder / "baselines")
 
 
 def _evaluate(problem: ProblemConfig, folder: Path) -> None:
@@ -132,7 +130,7 @@ def _evaluate(problem: ProblemConfig, folder: Path) -> None:
         problem.evaluation,
         Champion(),
         dataset=folder,
-        baselines=folder / "baselines.parquet",
+        known=[folder / "baselines"],
         candidate=folder / "model",
         mount=folder,
         output=folder / "result",

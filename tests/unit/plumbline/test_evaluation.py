@@ -1,6 +1,7 @@
 """Evaluation before the engine: the test rows are scored in parts, and their slices found apart from it."""
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ import pytest
 
 from plumbline.dataset import file_rows, stored, table_rows
 from plumbline.errors import GateError
-from plumbline.evaluation import Floats, expected_slices, scored_parts
+from plumbline.evaluation import Floats, expected_slices, models_of, operating_points, scored_parts
 from plumbline.measures import Measures
+from plumbline.operating_point import OperatingPoint, Rule
 from plumbline.problem import Column, Evaluation, Gate
 from tests.unit.plumbline.test_baseline import DATA
 
@@ -48,7 +50,7 @@ def by_number(part: pa.Table, first: int) -> Floats:
 def scored(test: pa.Table, known: pa.Table, *, size: int = 2, known_size: int = 2) -> pa.Table:
     """The scored parts as one table."""
     rows, others = table_rows(test, size=size), table_rows(known, size=known_size)
-    return pa.concat_tables(scored_parts(rows, others, {"candidate": by_number}, SCORED, EVALUATION))
+    return pa.concat_tables(scored_parts(rows, [others], {"candidate": by_number}, SCORED, EVALUATION))
 
 
 def test_parts_are_scored_in_order() -> None:
@@ -71,21 +73,71 @@ def test_parts_are_scored_in_order() -> None:
 )
 def test_baselines_of_other_rows_block(known: pa.Table, size: int) -> None:
     """Rows that lack, stand in another order or are cut otherwise are not compared."""
-    with pytest.raises(GateError, match="not scored on the test rows"):
+    with pytest.raises(GateError, match="not scored on these rows"):
         scored(TEST, baselines(known), known_size=size)
 
 
 def test_no_rows_block() -> None:
     """Nothing is said of a model by nothing."""
-    with pytest.raises(GateError, match="no test rows"):
+    with pytest.raises(GateError, match="no rows to judge by"):
         scored(TEST.slice(0, 0), baselines(TEST.slice(0, 0)))
 
 
 def test_a_missing_label_blocks() -> None:
     """The row is not left out."""
     late = pa.array([True, None, False, True, False])
-    with pytest.raises(GateError, match="1 of 2 test rows have no late"):
+    with pytest.raises(GateError, match="1 of 2 rows have no late"):
         scored(TEST.set_column(2, "late", late), baselines(TEST))
+
+
+def test_several_sources_of_scores_are_put_together() -> None:
+    """Baselines and prototypes come in files of their own; whoever is scored already is listed."""
+    trees = TEST.select(["id"]).append_column("boosted_trees", pa.array([0.5] * 5))
+    known = [table_rows(baselines(TEST), size=2), table_rows(trees, size=2)]
+    rows = table_rows(TEST, size=2)
+    found = pa.concat_tables(scored_parts(rows, known, {"candidate": by_number}, SCORED, EVALUATION))
+    assert found.column("boosted_trees").to_pylist() == [0.5] * 5
+    assert models_of(known, SCORED) == ["today", "prevalence", "boosted_trees"]
+
+
+def points(rule: float | Rule, champion: float | None, rows: pa.Table = TEST) -> dict[str, OperatingPoint]:
+    """The thresholds of four models."""
+    models = ["candidate", "today", "prevalence", "champion"]
+    evaluation = dataclasses.replace(EVALUATION, threshold=rule, measures=Measures())
+    scorers = {"candidate": by_number, "champion": by_number}
+    parts = scored_parts(table_rows(rows), [table_rows(baselines(rows))], scorers, SCORED, evaluation)
+    found = operating_points(models, evaluation, champion, parts)
+    assert [point.model for point in found.points] == models
+    return {point.model: point for point in found.points}
+
+
+def test_each_model_has_the_threshold_that_the_rule_chooses_for_it() -> None:
+    """The late rows are the first and the fourth: above 0.25 the candidate has the fourth, and one that is not."""
+    found = points(Rule(precision=0.5), None)
+    assert found["candidate"].threshold == pytest.approx(0.25)
+    assert found["candidate"].reached
+    assert found["candidate"].source == found["champion"].source == "rule"
+    # All rows have one score: the rule cannot be met, and the nearest is to warn of every row.
+    assert not found["today"].reached
+    assert found["today"].threshold == pytest.approx(0.1)
+
+
+def test_the_champion_is_judged_at_what_it_serves_with() -> None:
+    """Whatever the rule would choose for it."""
+    found = points(Rule(precision=0.5), 0.42)
+    assert (found["champion"].threshold, found["champion"].source) == (0.42, "registry")
+
+
+def test_a_number_is_every_model_s_but_the_champion_s() -> None:
+    """Nothing is chosen, so the validation rows are not looked at."""
+
+    def unread() -> Iterator[pa.Table]:
+        pytest.fail("the validation rows were read")
+        yield TEST  # type: ignore[unreachable] # makes it an iterator
+
+    evaluation = dataclasses.replace(EVALUATION, threshold=0.3)
+    found = operating_points(["candidate", "champion"], evaluation, 0.7, unread())
+    assert [(point.threshold, point.source) for point in found.points] == [(0.3, "config"), (0.7, "registry")]
 
 
 def test_slices_are_those_of_all_parts(tmp_path: Path) -> None:

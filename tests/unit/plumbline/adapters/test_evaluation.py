@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from plumbline.adapters.evaluation import _vectorised
+from plumbline.adapters.evaluation import Work, _vectorised
 from plumbline.dataset import stored
 from plumbline.evaluation import Judged
 from plumbline.measures import Measures
+from plumbline.operating_point import OperatingPoint, OperatingPoints
 from plumbline.problem import Evaluation, Gate
 
 MODELS = ("candidate", "today", "prevalence")
@@ -28,7 +29,9 @@ def evaluation(*thresholds: float) -> Evaluation:
 def judged(evaluation: Evaluation, folder: Path) -> Judged:
     """What the rows, two at a time, leave in a folder."""
     parts = iter((TABLE.slice(0, 2), TABLE.slice(2)))
-    return _vectorised(stored(parts, folder / "scores.parquet"), MODELS, evaluation, folder)
+    points = [OperatingPoint(model=name, threshold=0.5, source="config", explanation="0.5") for name in MODELS]
+    work = Work(evaluation, OperatingPoints(points=tuple(points)), folder)
+    return _vectorised(stored(parts, folder / "scores.parquet"), work)
 
 
 def test_the_vectorised_engine_leaves_scoreboard_and_tfma_s_files(tmp_path: Path) -> None:
