@@ -6,6 +6,7 @@
     ├── ModelError       a model cannot be trained, loaded, or scores what it must not (NaN, wrong shape)
     ├── GateError        a comparison cannot be made at all, so nothing may pass
     └── ServiceError     Google Cloud, or its emulator, refused or failed
+        └── NotOfferedError  it does not have what was asked for (501), and another way may be taken
 
 A message says what was wanted, what came and where, and what to do next where there is something to do.
 """
@@ -53,3 +54,7 @@ class GateError(PlumblineError):
 
 class ServiceError(PlumblineError):
     """Google Cloud, or its emulator, refused or failed."""
+
+
+class NotOfferedError(ServiceError):
+    """A service does not have what was asked for: an emulator answers so."""

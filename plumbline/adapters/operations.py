@@ -9,7 +9,7 @@ from google.api_core.future import polling
 from google.longrunning import operations_pb2
 
 from plumbline.adapters.retries import patience_of
-from plumbline.errors import ServiceError
+from plumbline.errors import NotOfferedError, ServiceError
 
 Response = TypeVar("Response")
 
@@ -57,6 +57,8 @@ def service_errors(doing: str) -> Iterator[None]:
     except exceptions.RetryError as error:
         cause = getattr(error.cause, "message", "") or error.message
         raise ServiceError(f"{doing}: tried again for minutes, and still: {cause}") from error
+    except exceptions.MethodNotImplemented as error:
+        raise NotOfferedError(f"{doing}: {error.message}") from error
     except exceptions.GoogleAPICallError as error:
         raise ServiceError(f"{doing}: {error.message}") from error
     except TimeoutError as error:

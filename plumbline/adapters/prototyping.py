@@ -1,0 +1,134 @@
+"""Quick prototypes: in BigQuery ML where there is one, and by scikit-learn where there is none."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from plumbline.adapters import bigquery as bq
+from plumbline.adapters.clients import Clients
+from plumbline.bigquery_ml import fit_statement, score_statement
+from plumbline.dataset import SCORED, Summary, read_summary, split_path, stored, stored_rows
+from plumbline.errors import DataError, NotOfferedError
+from plumbline.labels import label
+from plumbline.problem import Data
+from plumbline.prototype import Prototype, PrototypeModel, PrototypeReport, PrototypeResult
+from plumbline.simple_models import fit_simple
+from plumbline.true_prevalence import at_true_prevalence
+
+Floats = npt.NDArray[np.float64]
+Scores = Callable[[pa.Table], Floats]
+"""Scores (n,) of n rows of a split, which have keys and features."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What is tried, on which rows."""
+
+    data: Data
+    prototype: Prototype
+    dataset: Path
+    summary: Summary
+
+    @property
+    def prevalence(self) -> float:
+        """Of the training split."""
+        train = self.summary.splits["train"]
+        return train.positives / train.rows
+
+
+def try_out(  # noqa: PLR0913 - what to try, where, and the clock
+    clients: Clients,
+    name: str,
+    data: Data,
+    prototype: Prototype,
+    *,
+    dataset: Path,
+    output: Path,
+    clock: Callable[[], float] = time.monotonic,
+) -> PrototypeReport:
+    """Fits every prototype on the training split, and writes their scores of validation and test split into a folder.
+
+    Args:
+        clients: Google's.
+        name: Of the problem.
+        data: The columns.
+        prototype: What is tried.
+        dataset: The dataset's directory.
+        output: For a Parquet file a split, with the keys and a column of scores a model.
+        clock: Seconds.
+
+    Raises:
+        DataError: BigQuery refuses a query, or does not score every row.
+        ServiceError: BigQuery fails.
+    """
+    task = _Task(data, prototype, dataset, read_summary(dataset))
+    results, scorers = [], {}
+    for model in prototype.models:
+        start = clock()
+        scorer, engine, reason = _fitted(clients, name, model, task)
+        scorers[model] = scorer
+        results.append(PrototypeResult(model=model, engine=engine, reason=reason, seconds=clock() - start))
+    _write(scorers, task, output)
+    return PrototypeReport(results=tuple(results))
+
+
+def _fitted(clients: Clients, name: str, model: PrototypeModel, task: _Task) -> tuple[Scores, str, str]:
+    """How a model scores, what it was made by, and why by that."""
+    try:
+        return _by_bigquery(clients, name, model, task), "BigQuery ML", "the rows are in BigQuery"
+    except NotOfferedError:
+        simple = fit_simple(model, task.data, task.prototype, task.dataset)
+        reason = "this BigQuery has no BigQuery ML: it is an emulator"
+        return (lambda rows: at_true_prevalence(simple(rows), task.prevalence)), "scikit-learn", reason
+
+
+def _by_bigquery(clients: Clients, name: str, model: PrototypeModel, task: _Task) -> Scores:
+    client, place, data = clients.bigquery(), clients.place, task.data
+    labels = {**place.labels, "problem": label(name)}
+    made, scored = f"{task.summary.table}_{model}", f"{task.summary.table}_{model}_scores"
+    statement = fit_statement(made, model, data, task.prototype, table=task.summary.training_table)
+    bq.execute(client, statement, maximum_bytes=data.maximum_bytes, labels=labels)
+    try:
+        query = score_statement(made, data, table=task.summary.table)
+        bq.materialise(client, query, scored, maximum_bytes=data.maximum_bytes, labels=labels)
+    except NotOfferedError:
+        raise
+    names = [*data.key, "score"]
+    found = pa.Table.from_batches(list(bq.read_table(clients.bigquery_read(), scored, columns=names)))
+    found = found.replace_schema_metadata()
+    return lambda rows: at_true_prevalence(in_order(rows, found, data.key), task.prevalence)
+
+
+def in_order(rows: pa.Table, scored: pa.Table, key: Sequence[str]) -> Floats:
+    """The scores of rows, in their order, from a table that has keys and `score` in any order; shape (n,).
+
+    Raises:
+        DataError: A row has no score, or several.
+    """
+    numbered = rows.select(list(key)).append_column("row", pa.array(np.arange(rows.num_rows)))
+    joined = numbered.join(scored, list(key), join_type="left outer").sort_by("row")
+    absent = joined.column("score").null_count
+    if absent or joined.num_rows != rows.num_rows:
+        raise DataError(f"a prototype scored {joined.num_rows - absent} of {rows.num_rows} rows, wanted each once")
+    return joined.column("score").to_numpy()
+
+
+def _write(scorers: Mapping[PrototypeModel, Scores], task: _Task, output: Path) -> None:
+    output.mkdir(parents=True, exist_ok=True)
+    for split in SCORED:
+        rows = stored_rows(task.dataset, split)
+        scored = (_scored(part, scorers, task) for part in rows.parts(rows.schema.names))
+        for _ in stored(scored, split_path(output, split)):
+            pass
+
+
+def _scored(part: pa.Table, scorers: Mapping[PrototypeModel, Scores], task: _Task) -> pa.Table:
+    table = part.select(list(task.data.key))
+    for model, scores in scorers.items():
+        table = table.append_column(model, pa.array(scores(part)))
+    return table
