@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from plumbline.environment import Prices
 from plumbline.errors import PlumblineError
 from plumbline.hardware import Hardware
-from plumbline.problem import ProblemConfig, Serving
+from plumbline.problem import ProblemConfig, Serving, Training
+from plumbline.tuning import Tuning
 
 HOURS_A_MONTH = 730.0
 """365 days of 24 hours, by 12."""
@@ -42,16 +43,20 @@ ASSUMED: Mapping[str, Span] = {
     "ingest": Span(300, 3600),
     "validate": Span(180, 1800),
     "baseline": Span(120, 1800),
+    "signal": Span(120, 1800),
+    "prototype": Span(600, 7200),
+    "tune": Span(120, 0),
     "train": Span(1800, 0),
     "evaluate": Span(300, 3600),
+    "explain": Span(300, 3600),
     "card": Span(120, 1800),
     "register": Span(180, 2400),
     "deploy": Span(1200, 0),
     "monitor": Span(120, 1800),
     "report": Span(120, 1800),
 }
-"""Our guess for each step's machine, its start of one to two minutes included. The limit of `train` and of `deploy` is
-the time-out in the config."""
+"""Our guess for each step's machine, its start of one to two minutes included. The limit of `tune`, `train` and
+`deploy` is the time-out in the config."""
 _COLUMNS = "{:<34}{:>10}{:>10} {:<5}{:>10}{:>12}{:>10}"
 _MARGIN_S = 600.0
 """What a step may need around the job or the deployment that it waits for."""
@@ -161,6 +166,7 @@ def estimate(config: ProblemConfig, prices: Prices | None, facts: Facts) -> Esti
         _charged("pipeline run", "pipeline_run", Span(1, 1), prices),
         _charged("machines of the steps", "step_hour", _step_hours(config, facts), prices),
         *_training(config.training.hardware, prices, facts),
+        *_tuning(config.training, prices, facts),
         *_roll_out(config.serving, prices, facts),
     )
     return Estimate(prices.currency if prices else "", run, tuple(_month(config.serving, prices)))
@@ -228,9 +234,13 @@ def _step_hours(config: ProblemConfig, facts: Facts) -> Span:
 
 def _step(name: str, assumed: Span, config: ProblemConfig, facts: Facts) -> Span:
     seen = facts.seconds.get(name)
-    expected = 0.0 if name in facts.reused else assumed.expected if seen is None else seen
+    usual = assumed.expected + (
+        _rounds(config.training.tuning) * _trial_s(config.training, facts) if name == "tune" else 0
+    )
+    expected = 0.0 if name in facts.reused else usual if seen is None else seen
     # Nothing ends a step that hangs but Vertex AI's seven days; twice what it took is no promise either.
-    longest = {"train": _longest_training_s(config.training.hardware), "deploy": float(config.serving.timeout_s)}
+    one, tuning = _longest_training_s(config.training.hardware), config.training.tuning
+    longest = {"train": one, "deploy": float(config.serving.timeout_s), "tune": one * _rounds(tuning)}
     at_most = longest[name] + _MARGIN_S if name in longest else max(assumed.at_most, 2 * (seen or 0.0))
     return Span(min(expected, at_most), at_most)
 
@@ -250,6 +260,34 @@ def _training(hardware: Hardware, prices: Prices | None, facts: Facts) -> Iterat
         share=prices.spot_share if prices and hardware.scheduling == "spot" else 1.0,
     )
     return _machine_lines(use, prices, "training_hour")
+
+
+def _tuning(training: Training, prices: Prices | None, facts: Facts) -> Iterator[Line]:
+    """The trials of a search: each is a training, with the epochs of a trial."""
+    tuning, hardware = training.tuning, training.hardware
+    if tuning is None:
+        return
+    hours = Span(0 if "tune" in facts.reused else _trial_s(training, facts) / _HOUR_S, hardware.timeout_s / _HOUR_S)
+    use = _Use(
+        what="tuning",
+        machines=Machines(hardware.machine_type, hardware.accelerator_type, hardware.accelerator_count),
+        hours=_times(hours, tuning.trials * hardware.replicas),
+        advice="fewer training.tuning.trials or epochs, or a lower training.hardware.timeout_s",
+        share=prices.spot_share if prices and hardware.scheduling == "spot" else 1.0,
+    )
+    yield from _machine_lines(use, prices, "training_hour")
+
+
+def _trial_s(training: Training, facts: Facts) -> float:
+    """What a trial is expected to take: a training's time, by the share of its epochs."""
+    seconds = min(facts.seconds.get("train", ASSUMED["train"].expected), training.hardware.timeout_s)
+    epochs = training.tuning.epochs if training.tuning else None
+    return seconds * (epochs or training.epochs) / training.epochs
+
+
+def _rounds(tuning: Tuning | None) -> int:
+    """How many trials a search has one after the other."""
+    return 0 if tuning is None else -(-tuning.trials // tuning.parallel)
 
 
 def _roll_out(serving: Serving, prices: Prices | None, facts: Facts) -> Iterator[Line]:

@@ -15,8 +15,10 @@ from plumbline.environment import Place, Prices
 from plumbline.labels import label
 
 Labels = Mapping[str, str]
-_FEATURES = re.compile(r"_features_[0-9a-f]{12}(_train)?$")
-"""What the names of our tables end in. Source: `plumbline.ingestion.table_names`."""
+_FEATURES = re.compile(r"_features_[0-9a-f]{12}(_train|_[a-z_]+_scores)?$")
+"""What the names of our tables end in. Source: `plumbline.ingestion.table_names`, `adapters.prototyping`."""
+_TUNING = "/hyperparameterTuningJobs/"
+"""In the names of tuning jobs."""
 _STAMP = re.compile(r"-(\d{14})-[0-9a-f]+/?$")
 """What the id of a run ends in: when it was submitted, UTC."""
 
@@ -55,7 +57,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A custom job that has not ended."""
+    """A custom job or a tuning job that has not ended; a tuning job has the machines of its trials side by side."""
 
     name: str
     title: str
@@ -217,11 +219,14 @@ def _deployed(one: Deployed, found: Inventory, setting: Setting) -> Entry:
 def _job(one: Job, found: Inventory, setting: Setting) -> Entry:
     costs = [hourly(machines, replicas, setting.prices) for machines, replicas in one.pools]
     known = [cost for cost in costs if cost is not None]
+    kind, command = ("custom job", "custom-jobs")
+    if _TUNING in one.name:
+        kind, command = ("tuning job", "hp-tuning-jobs")
     return Entry(
-        kind="custom job",
+        kind=kind,
         name=_last(one.name),
         detail=f"{one.title}, " + " + ".join(f"{replicas} x {_text(machines)}" for machines, replicas in one.pools),
-        command=f"gcloud ai custom-jobs cancel {_last(one.name)} {_at(setting)}",
+        command=f"gcloud ai {command} cancel {_last(one.name)} {_at(setting)}",
         orphan="" if _is_owned(one.labels, found) else "the pipeline job that waited for it has ended",
         price=sum(known) if len(known) == len(costs) else None,
         unit="hour",

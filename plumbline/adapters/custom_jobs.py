@@ -2,8 +2,9 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
 
 from google.cloud import aiplatform_v1 as vertex
 from google.protobuf import duration_pb2
@@ -26,7 +27,7 @@ _STRATEGIES = {
     "spot": vertex.Scheduling.Strategy.SPOT,
     "flex_start": vertex.Scheduling.Strategy.FLEX_START,
 }
-_OUTPUT = "output"
+OUTPUT = "output"
 """The label that tells which output a job writes, as a digest."""
 
 
@@ -60,44 +61,84 @@ def run(
     Raises:
         ServiceError: Vertex AI refuses the job, or it does not succeed; the message is the job's own.
     """
-    wanted = custom_job(place, job, hardware)
-    wanted.labels[_OUTPUT] = mark = hashlib.sha256(job.output.encode()).hexdigest()[:32]
+    wanted, mark = custom_job(place, job, hardware), marked(job.output)
+    wanted.labels[OUTPUT] = mark
     with service_errors(f"starting the job {job.name}"):
         made = once(
             jobs,
             lambda: _running(jobs, place, mark),
             lambda: jobs.create_custom_job(parent=parent(place), custom_job=wanted, retry=None),
         )
-    try:
-        ended = _wait(
-            jobs, made.name, sleep, patience_s=hardware.wait_s + hardware.timeout_s + patience_of(jobs).margin_s
-        )
-    except BaseException:
-        jobs.cancel_custom_job(name=made.name)
-        raise
+    waiting = Waiting(
+        made.name,
+        look=lambda: jobs.get_custom_job(name=made.name),
+        cancel=lambda: jobs.cancel_custom_job(name=made.name),
+        patience_s=hardware.wait_s + hardware.timeout_s + patience_of(jobs).margin_s,
+    )
+    ended = await_end(jobs, waiting, sleep)
     if ended.state != _STATES.JOB_STATE_SUCCEEDED:
         state = ended.state.name.removeprefix("JOB_STATE_").lower()
         raise ServiceError(f"the job {job.name} {state}: {ended.error.message or 'see its log'} ({made.name})")
     return made.name
 
 
+def marked(output: str) -> str:
+    """The value of the label OUTPUT for an output."""
+    return hashlib.sha256(output.encode()).hexdigest()[:32]
+
+
 def _running(jobs: vertex.JobServiceClient, place: Place, mark: str) -> vertex.CustomJob | None:
     """The job that writes to the same output and has not ended."""
-    request = vertex.ListCustomJobsRequest(parent=parent(place), filter=f'labels.{_OUTPUT}="{mark}"')
-    return next((job for job in jobs.list_custom_jobs(request) if job.state not in _ENDED), None)
+    request = vertex.ListCustomJobsRequest(parent=parent(place), filter=f'labels.{OUTPUT}="{mark}"')
+    return next((job for job in jobs.list_custom_jobs(request) if not Waiting.is_over(job)), None)
 
 
-def _wait(
-    jobs: vertex.JobServiceClient, name: str, sleep: Callable[[float], None], *, patience_s: float
-) -> vertex.CustomJob:
-    pauses, waited = patience_of(jobs).pauses(), 0.0
+class Ending(Protocol):
+    """A job of any kind."""
+
+    state: vertex.JobState
+
+
+AnyJob = TypeVar("AnyJob", bound=Ending)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting(Generic[AnyJob]):
+    """A job to wait for."""
+
+    name: str
+    look: Callable[[], AnyJob]
+    cancel: Callable[[], object]
+    patience_s: float
+
+    @staticmethod
+    def is_over(job: Ending) -> bool:
+        """Whether a job has ended."""
+        return job.state in _ENDED
+
+
+def await_end(jobs: vertex.JobServiceClient, waiting: Waiting[AnyJob], sleep: Callable[[float], None]) -> AnyJob:
+    """The job as it ended. It is cancelled when the waiting ends early: nobody would pay attention to it.
+
+    Raises:
+        ServiceError: It does not end in time, or cannot be looked at.
+    """
+    try:
+        return _wait(waiting, patience_of(jobs).pauses(), sleep)
+    except BaseException:
+        waiting.cancel()
+        raise
+
+
+def _wait(waiting: Waiting[AnyJob], pauses: Iterator[float], sleep: Callable[[float], None]) -> AnyJob:
+    waited = 0.0
     while True:
-        with service_errors(f"reading {name}"):
-            job = jobs.get_custom_job(name=name)
-        if job.state in _ENDED:
+        with service_errors(f"reading {waiting.name}"):
+            job = waiting.look()
+        if waiting.is_over(job):
             return job
-        if waited > patience_s:
-            raise ServiceError(f"{name} is still {job.state.name} after {waited:.0f} s; it was cancelled")
+        if waited > waiting.patience_s:
+            raise ServiceError(f"{waiting.name} is still {job.state.name} after {waited:.0f} s; it was cancelled")
         sleep(pause := next(pauses))
         waited += pause
 

@@ -136,6 +136,13 @@ def _jobs(jobs: vertex.JobServiceClient, place: Place) -> Iterator[Job]:
         for job in jobs.list_custom_jobs(_request(vertex.ListCustomJobsRequest, place, f'state="{state}"')):
             pools = [(_machines(p.machine_spec), int(p.replica_count)) for p in job.job_spec.worker_pool_specs]
             yield Job(job.name, job.display_name, dict(job.labels), pools, job.create_time)
+        searches = _request(vertex.ListHyperparameterTuningJobsRequest, place, f'state="{state}"')
+        for search in jobs.list_hyperparameter_tuning_jobs(searches):
+            pools = [
+                (_machines(p.machine_spec), int(p.replica_count) * int(search.parallel_trial_count))
+                for p in search.trial_job_spec.worker_pool_specs
+            ]
+            yield Job(search.name, search.display_name, dict(search.labels), pools, search.create_time)
 
 
 def _runs(pipelines: vertex.PipelineServiceClient, place: Place, since: dt.datetime) -> Iterator[PipelineRun]:

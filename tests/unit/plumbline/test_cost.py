@@ -14,6 +14,8 @@ from plumbline.environment import Prices
 from plumbline.errors import PlumblineError
 from plumbline.hardware import PRESETS, Hardware
 from plumbline.problem import ProblemConfig, Serving
+from plumbline.reuse import USES
+from plumbline.tuning import Parameter, Tuning
 
 ROOT = Path(__file__).parents[3]
 TIB = 2**40
@@ -53,20 +55,21 @@ def amounts(found: Estimate) -> dict[str, tuple[float, float]]:
 def test_every_part_of_a_first_run_is_its_quantity_times_its_price() -> None:
     """Without a run before, times are assumed, and limited by the config.
 
-    Steps: assumed 120+300+180+120+1800+300+120+180+1200+120+120 = 4560 s; at most 600+3600+1800+1800+(3600+600)+3600
-    +1800+2400+(1800+600)+1800+1800 = 25800 s. Roll-out: a staging replica and one beside the one that serves.
+    Steps: assumed 120+300+180+120+120+600+120+1800+300+300+120+180+1200+120+120 = 5700 s; at most
+    600+3600+1800+1800+1800+7200+600+(3600+600)+3600+3600+1800+2400+(1800+600)+1800+1800 = 39000 s. Roll-out: a staging
+    replica and one beside the one that serves.
     """
     found = estimate(config(), PRICES, NOTHING_RUN)
     assert amounts(found) == {
         "query: features": (3.0, 6.0),
         "query: training rows": (1.5, 6.0),
         "pipeline run": (0.03, 0.03),
-        "machines of the steps": (round(0.2 * 4560 / 3600, 4), round(0.2 * 25800 / 3600, 4)),
+        "machines of the steps": (round(0.2 * 5700 / 3600, 4), round(0.2 * 39000 / 3600, 4)),
         "training: n1-standard-8": (0.2, 0.4),
         "roll-out: n1-standard-2": (round(2 * 0.1 / 3, 4), 0.1),
     }
-    assert found.expected == pytest.approx(3 + 1.5 + 0.03 + 0.2533333 + 0.2 + 0.0666667)
-    assert found.at_most == pytest.approx(12 + 0.03 + 1.4333333 + 0.4 + 0.1)
+    assert found.expected == pytest.approx(3 + 1.5 + 0.03 + 0.3166667 + 0.2 + 0.0666667)
+    assert found.at_most == pytest.approx(12 + 0.03 + 2.1666667 + 0.4 + 0.1)
 
 
 def test_serving_costs_by_the_month_and_is_no_part_of_a_run() -> None:
@@ -81,21 +84,21 @@ def test_the_last_run_s_times_take_the_place_of_what_is_assumed() -> None:
     found = {line.what: line for line in estimate(config(), PRICES, seen).run}
     assert found["training: n1-standard-8"].expected_amount == pytest.approx(0.1)
     steps = found["machines of the steps"]
-    assert steps.expected * 3600 == pytest.approx(4560 - 1800 + 900 - 300 + 3000 - 1200 + 600)
-    assert steps.at_most * 3600 == pytest.approx(25800 - 3600 + 6000)
+    assert steps.expected * 3600 == pytest.approx(5700 - 1800 + 900 - 300 + 3000 - 1200 + 600)
+    assert steps.at_most * 3600 == pytest.approx(39000 - 3600 + 6000)
     assert found["roll-out: n1-standard-2"].expected == pytest.approx(2 * 600 / 3600)
 
 
 def test_what_comes_from_the_cache_is_expected_to_cost_nothing_and_still_may() -> None:
     """An unchanged run reads nothing, trains nothing and rolls nothing out; its bounds stay."""
-    cached = frozenset(("ingest", "validate", "baseline", "train", "evaluate", "card"))
+    cached = frozenset(USES)
     found = estimate(config(), PRICES, dataclasses.replace(NOTHING_RUN, reused=cached, rolls_out=False))
     assert amounts(found) == {
         "query: features": (0.0, 6.0),
         "query: training rows": (0.0, 6.0),
         "pipeline run": (0.03, 0.03),
         # snapshot, register, deploy, monitor, report: 120+180+1200+120+120 s
-        "machines of the steps": (round(0.2 * 1740 / 3600, 4), round(0.2 * 25800 / 3600, 4)),
+        "machines of the steps": (round(0.2 * 1740 / 3600, 4), round(0.2 * 39000 / 3600, 4)),
         "training: n1-standard-8": (0.0, 0.4),
         "roll-out: n1-standard-2": (0.0, 0.1),
     }
@@ -129,8 +132,23 @@ def test_the_step_that_waits_for_scarce_machines_is_paid_while_it_waits() -> Non
     """With flex_start the job may wait for `wait_s` before its time-out counts; its own machines cost nothing then."""
     waiting = Hardware(timeout_s=3600, scheduling="flex_start", wait_s=7200)
     found = {line.what: line for line in estimate(config(waiting), PRICES, NOTHING_RUN).run}
-    assert found["machines of the steps"].at_most * 3600 == pytest.approx(25800 + 7200)
+    assert found["machines of the steps"].at_most * 3600 == pytest.approx(39000 + 7200)
     assert found["training: n1-standard-8"].at_most == pytest.approx(1.0)
+
+
+def test_each_trial_of_a_search_is_paid() -> None:
+    """Five, two at a time, of a quarter of the epochs: 5 x 0.2 / 4, at most 5 x 0.4; the step waits three rounds."""
+    searching = config()
+    tuning = Tuning(parameters={"dropout": Parameter(values=(0.1, 0.2))}, trials=5, parallel=2, epochs=3)
+    training = dataclasses.replace(searching.training, tuning=tuning)
+    found = {
+        line.what: line for line in estimate(dataclasses.replace(searching, training=training), PRICES, NOTHING_RUN).run
+    }
+    line, steps = found["tuning: n1-standard-8"], found["machines of the steps"]
+    assert (line.expected_amount, line.most_amount) == pytest.approx((0.25, 2.0))
+    assert steps.at_most * 3600 == pytest.approx(39000 + 3 * 3600)
+    # 1,800 s of a training, a quarter of them, three times one after the other.
+    assert steps.expected * 3600 == pytest.approx(5700 + 3 * 450)
 
 
 def test_a_short_time_out_limits_what_is_expected_too() -> None:
@@ -178,10 +196,10 @@ def test_a_run_that_may_cost_more_is_refused_with_its_dearest_parts() -> None:
     with pytest.raises(PlumblineError) as caught:
         check_cost(estimate(config(), PRICES, NOTHING_RUN), 10.0)
     head, first, second, third = str(caught.value).splitlines()
-    assert "max_run_cost is 10.00 USD, and the run may cost 13.96 (expected 5.05)" in head
+    assert "max_run_cost is 10.00 USD, and the run may cost 14.70 (expected 5.11)" in head
     assert first.startswith("  query: features: up to 6.00; narrow the query")
     assert second.startswith("  query: training rows: up to 6.00;")
-    assert third.startswith("  machines of the steps: up to 1.43; lower training.hardware.timeout_s")
+    assert third.startswith("  machines of the steps: up to 2.17; lower training.hardware.timeout_s")
 
 
 def test_a_limit_refuses_what_cannot_be_priced() -> None:
@@ -196,7 +214,7 @@ def test_the_table_has_a_row_for_every_line_and_the_total() -> None:
     rows = table(estimate(config(), PRICES, NOTHING_RUN))
     assert rows[0].endswith("USD")
     total = next(row for row in rows if row.startswith("a run"))
-    assert total.split()[-2:] == ["5.05", "13.96"]
+    assert total.split()[-2:] == ["5.11", "14.70"]
     assert rows[-1].split()[-2:] == ["73.00", "219.00"]
 
 

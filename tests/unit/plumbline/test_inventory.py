@@ -94,6 +94,9 @@ def test_a_custom_job_is_nobody_s_once_its_run_has_ended(runs: list[PipelineRun]
     assert entry.price == pytest.approx(1.2)
     assert entry.unit == "hour"
     assert entry.command == f"gcloud ai custom-jobs cancel 9 {AT}"
+    searching = dataclasses.replace(JOB, name=JOB.name.replace("customJobs", "hyperparameterTuningJobs"))
+    entry = only(Inventory(jobs=[searching], runs=runs), kind="tuning job")
+    assert entry.command == f"gcloud ai hp-tuning-jobs cancel 9 {AT}"
 
 
 def test_the_label_run_decides_where_there_is_one() -> None:

@@ -1,0 +1,79 @@
+"""Hyperparameter tuning: the space that is searched, and what the search found."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field, model_validator
+
+from plumbline.section import Count, section
+
+
+@section
+class Parameter:
+    """The values that one hyperparameter may take: a range, or a list."""
+
+    minimum: float | None = None
+    maximum: float | None = None
+    values: tuple[float, ...] = ()
+    scale: Literal["linear", "log"] = "linear"
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "Parameter":
+        is_range = self.minimum is not None and self.maximum is not None
+        if is_range == bool(self.values):
+            raise ValueError("a parameter has either minimum and maximum, or values")
+        if self.minimum is not None and self.maximum is not None and self.minimum >= self.maximum:
+            raise ValueError(f"minimum {self.minimum:g} must be below maximum {self.maximum:g}")
+        if is_range and self.scale == "log" and (self.minimum or 0) <= 0:
+            raise ValueError(f"a logarithmic scale needs a minimum above 0, got {self.minimum}")
+        if list(self.values) != sorted(set(self.values)):
+            raise ValueError(f"values must ascend, got {list(self.values)}")
+        return self
+
+
+Tunable = Literal["learning_rate", "batch_size", "dropout", "embedding", "width", "layers"]
+TUNABLE: tuple[Tunable, ...] = get_args(Tunable)
+WHOLE: frozenset[Tunable] = frozenset(("batch_size", "embedding", "width", "layers"))
+"""The whole numbers among them."""
+METRIC = "val_auc_pr"
+"""What a search maximises: the area under the precision-recall curve on the validation split, after each epoch."""
+
+
+@section
+class Tuning:
+    """A search over hyperparameters, as a Vertex AI hyperparameter tuning job; its goal is the validation AUC-PR."""
+
+    parameters: Annotated[Mapping[Tunable, Parameter], Field(min_length=1)]
+    trials: Annotated[int, Field(ge=1, le=1000, strict=True)] = 8
+    parallel: Count = 2
+    """Trials side by side."""
+    algorithm: Literal["bayesian", "random", "grid"] = "bayesian"
+    early_stopping: Literal["none", "median"] = "median"
+    """median: a trial worse than the median of the others at the same epoch is ended."""
+    epochs: Count | None = None
+    """Of a trial; as many as a training has, where nothing is said."""
+
+
+@section
+class Trial:
+    """One trial."""
+
+    number: str
+    parameters: Mapping[Tunable, float]
+    state: str
+    """Vertex AI's word: SUCCEEDED (also where it was stopped early) or INFEASIBLE."""
+    auc_pr: float | None
+    """The best validation AUC-PR that it reached."""
+    epochs: int
+    """That it went through; fewer than others had where it was stopped early."""
+
+
+@section
+class TuningReport:
+    """What the search found; without trials there was none."""
+
+    job: str = ""
+    """Resource name."""
+    best: str = ""
+    """Number of the best trial."""
+    trials: tuple[Trial, ...] = ()
