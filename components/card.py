@@ -16,6 +16,7 @@ def card(
     history: Input[Artifact],
     evaluation_result: Input[Artifact],
     verdict: Input[Artifact],
+    importance: Input[Artifact],
     card: Output[Artifact],
     page: Output[HTML],
 ) -> bool:
@@ -31,8 +32,8 @@ def card(
     from plumbline.statement import Statement
 
     sections = (from_json(Statement, statement), from_json(Data, data), from_json(Evaluation, evaluation))
-    paths = {"dataset": dataset, "history": history, "evaluation": evaluation_result, "verdict": verdict}
-    folders = {what: Path(artifact.path) for what, artifact in paths.items()}
+    left = {"dataset": dataset, "history": history, "evaluation": evaluation_result, "verdict": verdict}
+    folders = {what: Path(artifact.path) for what, artifact in {**left, "importance": importance}.items()}
     facts = read_facts(name, sections, folders, path=model.uri, code=code, date=datetime.now(UTC).date().isoformat())
     filled = content(facts)
     write_card(filled, card=Path(card.path), page=Path(page.path), template=TEMPLATES / "card.html.j2")

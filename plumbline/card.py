@@ -1,8 +1,9 @@
 """The model card's content, in the schema of model-card-toolkit: every leaf is text.
 
 Source: Mitchell et al., "Model Cards for Model Reporting" (arXiv:1810.03993); model-card-toolkit,
-`schema/v0.0.2/model_card.schema.json`. The schema has no place for the decision threshold, the factors and uses out of
-scope: they stand among the metrics, the overview and the limitations.
+`schema/v0.0.2/model_card.schema.json`. The schema has no place for the decision threshold, which stands among the
+metrics and in the overview, for factors, which stand among the limitations, for uses out of scope, which stand among
+the use cases, and for what the model looks at, which is a graphic and stands in the description of the architecture.
 """
 
 import base64
@@ -10,17 +11,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from plumbline.charts import curve_chart, slice_chart
+from plumbline.charts import curve_chart, importance_chart, slice_chart
 from plumbline.dataset import SPLITS, Summary, read_summary
+from plumbline.explanation import ImportanceReport
 from plumbline.gates import CANDIDATE, Verdict, describe
+from plumbline.operating_point import OperatingPoint, read_points
 from plumbline.problem import Data, Evaluation, Metric
-from plumbline.scoreboard import Estimate, Scoreboard, SliceResult
+from plumbline.scoreboard import OVERALL, Estimate, Scoreboard, SliceResult
 from plumbline.section import from_json
 from plumbline.statement import Statement
-from plumbline.training import History
+from plumbline.training import History, balanced
 
 Content = Mapping[str, object]
-_SHOWN: Sequence[Metric] = ("auc_pr", "auc", "precision", "recall", "calibration")
+_ALL_ROWS = describe(OVERALL)
+_THRESHOLD = "decision threshold"
+_OUT_OF_SCOPE = "Out of scope: "
+_TOP = 5
+"""Columns that are named as what the model looks at most."""
+_SHOWN: Sequence[Metric] = ("auc_pr", "auc", "precision", "recall", "calibration", "calibration_error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +50,10 @@ class Facts:
     summary: Summary
     history: History
     board: Scoreboard
+    point: OperatingPoint
+    """The candidate's threshold."""
     verdict: Verdict
+    importance: ImportanceReport
 
 
 def read_facts(  # noqa: PLR0913 - where each of the facts comes from
@@ -59,7 +70,7 @@ def read_facts(  # noqa: PLR0913 - where each of the facts comes from
     Args:
         name: Of the problem.
         sections: Of the config.
-        folders: The artifacts `dataset`, `history`, `evaluation` and `verdict`.
+        folders: The artifacts `dataset`, `history`, `evaluation`, `verdict` and `importance`.
         path: gs:// URI of the model; the run that trained it stands in it.
         code: Digest of the code.
         date: ISO 8601.
@@ -78,7 +89,9 @@ def read_facts(  # noqa: PLR0913 - where each of the facts comes from
         summary=read_summary(folders["dataset"]),
         history=from_json(History, folders["history"].read_text(encoding="utf-8")),
         board=from_json(Scoreboard, scoreboard),
+        point=read_points(folders["evaluation"]).points[0],
         verdict=from_json(Verdict, folders["verdict"].read_text(encoding="utf-8")),
+        importance=from_json(ImportanceReport, folders["importance"].read_text(encoding="utf-8")),
     )
 
 
@@ -88,8 +101,8 @@ def content(facts: Facts) -> Content:
         "model_details": _details(facts),
         "model_parameters": _parameters(facts),
         "quantitative_analysis": {
-            "performance_metrics": [m for r in _of_candidate(facts.board) for m in _metrics(r)],
-            "graphics": {"description": "On the test split", "collection": list(_graphics(facts.board))},
+            "performance_metrics": [_threshold(facts), *(m for r in _of_candidate(facts.board) for m in _metrics(r))],
+            "graphics": {"description": "On the test split", "collection": list(_graphics(facts))},
         },
         "considerations": _considerations(facts.statement),
     }
@@ -102,10 +115,14 @@ _MANDATORY: Mapping[str, tuple[str, ...]] = {
     "version name": ("model_details", "version", "name"),
     "version date": ("model_details", "version", "date"),
     "licence": ("model_details", "licenses"),
+    "lineage": ("model_details", "documentation"),
+    "place of the files": ("model_details", "path"),
+    "architecture": ("model_parameters", "model_architecture"),
     "training and evaluation data": ("model_parameters", "data"),
     "input format": ("model_parameters", "input_format_map"),
     "output format": ("model_parameters", "output_format"),
     "performance metrics": ("quantitative_analysis", "performance_metrics"),
+    "curves": ("quantitative_analysis", "graphics", "collection"),
     "users": ("considerations", "users"),
     "use cases": ("considerations", "use_cases"),
     "limitations": ("considerations", "limitations"),
@@ -117,13 +134,18 @@ _MANDATORY: Mapping[str, tuple[str, ...]] = {
 def missing(card: Content) -> tuple[str, ...]:
     """The mandatory parts of a card that are empty."""
     absent = [name for name, path in _MANDATORY.items() if not _at(card, path)]
-    metrics = _at(card, ("quantitative_analysis", "performance_metrics"))
-    slices = {str(m.get("slice")) for m in metrics} if isinstance(metrics, list) else set()
-    if "all rows" not in slices:
-        absent.append("a metric over all rows")
-    if not slices - {"all rows"}:
-        absent.append("a metric of a slice")
-    return tuple(absent)
+    found = _at(card, ("quantitative_analysis", "performance_metrics"))
+    metrics = found if isinstance(found, list) else []
+    slices = {str(metric.get("slice")) for metric in metrics if metric.get("type") != _THRESHOLD}
+    uses = _at(card, ("considerations", "use_cases"))
+    told = [str(use.get("description")) for use in uses] if isinstance(uses, list) else []
+    there = {
+        "a decision threshold": any(metric.get("type") == _THRESHOLD for metric in metrics),
+        "a metric over all rows": _ALL_ROWS in slices,
+        "a metric of a slice": bool(slices - {_ALL_ROWS}),
+        "uses out of scope": any(use.startswith(_OUT_OF_SCOPE) for use in told),
+    }
+    return (*absent, *(name for name, is_there in there.items() if not is_there))
 
 
 def _at(card: object, path: Sequence[str]) -> object:
@@ -136,7 +158,8 @@ def _details(facts: Facts) -> Content:
     statement = facts.statement
     overview = (
         f"{statement.overview} Goal: {statement.goal}. Today: {statement.today}. "
-        f"A score above {facts.evaluation.threshold:g} is a positive decision. {facts.verdict.summary.capitalize()}."
+        f"A score above {facts.point.threshold:.4g} is a positive decision ({facts.point.explanation}). "
+        f"{facts.verdict.summary.capitalize()}."
     )
     return {
         "name": statement.title,
@@ -152,8 +175,11 @@ def _details(facts: Facts) -> Content:
 
 def _parameters(facts: Facts) -> Content:
     history, summary = facts.history, facts.summary
-    weights = f"class weights {history.weights.negative:.3g} (negative) and {history.weights.positive:.3g} (positive)"
-    architecture = f"Neural network on encoded features, trained with strategy {history.strategy} and {weights}"
+    most = ", ".join(each.feature for each in facts.importance.features[:_TOP])
+    architecture = (
+        f"Neural network on encoded features, trained with strategy {history.strategy}; classes {balanced(history)}. "
+        f"It looks most at {most}"
+    )
     data = [
         {
             "name": split,
@@ -184,11 +210,12 @@ def _input(kind: str, unit: str, description: str) -> str:
 
 
 def _considerations(statement: Statement) -> Content:
-    scope = [f"Out of scope: {use}" for use in statement.out_of_scope]
+    scope = [f"{_OUT_OF_SCOPE}{use}" for use in statement.out_of_scope]
+    factors = [f"Factor: {factor}" for factor in statement.factors]
     return {
         "users": _described(statement.users),
         "use_cases": _described([*statement.use_cases, *scope]),
-        "limitations": _described(statement.limitations),
+        "limitations": _described([*statement.limitations, *factors]),
         "tradeoffs": _described(statement.tradeoffs),
         "ethical_considerations": [
             {"name": ethical.risk, "mitigation_strategy": ethical.mitigation} for ethical in statement.ethics
@@ -218,8 +245,14 @@ def _metrics(result: SliceResult) -> Iterator[Content]:
     yield {"type": "rows", "value": str(result.count), "slice": describe(result.slice)}
 
 
-def _graphics(board: Scoreboard) -> Iterator[Content]:
-    """Curves and slices as SVG, base64."""
+def _threshold(facts: Facts) -> Content:
+    return {"type": _THRESHOLD, "value": f"{facts.point.threshold:.4f}", "slice": _ALL_ROWS}
+
+
+def _graphics(facts: Facts) -> Iterator[Content]:
+    """Curves, slices and what the model looks at, as SVG, base64."""
+    board = facts.board
+    yield {"name": "what the model looks at", "image": _image(importance_chart(facts.importance.features))}
     for kind in ("precision_recall", "roc", "calibration"):
         drawn = [curve for curve in board.curves if curve.kind == kind and curve.model == CANDIDATE]
         yield {"name": kind.replace("_", " "), "image": _image(curve_chart(drawn, kind))}

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from plumbline.explanation import Importance
 from plumbline.problem import Metric
 from plumbline.scoreboard import Curve, Estimate, SliceResult
 
@@ -11,6 +12,8 @@ _COLOURS: Mapping[str, str] = {
     "champion": "#059669",
     "today": "#d97706",
     "prevalence": "#9ca3af",
+    "logistic_regression": "#a855f7",
+    "boosted_trees": "#dc2626",
 }
 _AXES: Mapping[str, tuple[str, str]] = {
     "precision_recall": ("recall", "precision"),
@@ -55,6 +58,21 @@ def slice_chart(results: Sequence[SliceResult], metric: Metric) -> str:
         bars.append(_bar(estimate, " ".join(value for _, value in result.slice), 6 + position * row, left, width))
     height = 12 + row * len(results)
     return _svg("".join(bars), left + width + 60, height, f"{metric} by slice")
+
+
+def importance_chart(features: Sequence[Importance]) -> str:
+    """A bar a column: its mean absolute attribution."""
+    row, left, width = 20, 170, 230
+    top = max((each.attribution for each in features), default=0.0) or 1.0
+    bars = []
+    for position, each in enumerate(features):
+        y, length = 6 + position * row, each.attribution / top * width
+        bars.append(
+            f'<text x="{left - 8}" y="{y + 11}" text-anchor="end" fill="{_INK}" {_FONT}>{escape(each.feature)}</text>'
+        )
+        bars.append(f'<rect x="{left}" y="{y}" width="{length:.1f}" height="14" rx="2" fill="#2563eb" opacity="0.75"/>')
+        bars.append(f'<text x="{left + width + 8}" y="{y + 11}" fill="{_INK}" {_FONT}>{each.attribution:.3f}</text>')
+    return _svg("".join(bars), left + width + 60, 12 + row * len(features), "Mean absolute attribution by column")
 
 
 def _bar(estimate: Estimate, name: str, top: float, left: int, width: int) -> str:

@@ -38,6 +38,8 @@ class Statement:
     today: Text
     """How the task is done today, without the model."""
     limitations: Annotated[tuple[Text, ...], Field(min_length=1)]
+    factors: tuple[Text, ...] = ()
+    """What the model's quality may depend on: groups, instruments, surroundings."""
     tradeoffs: tuple[Text, ...] = ()
     ethics: Annotated[tuple[EthicalRisk, ...], Field(min_length=1)]
     owners: Annotated[tuple[Party, ...], Field(min_length=1)]

@@ -16,8 +16,10 @@ import uvicorn
 
 from plumbline.adapters.model_files import download
 from plumbline.adapters.savedmodel import load
+from plumbline.background import read_background
 from plumbline.errors import ModelError, PlumblineError
-from serving.app import Routes, Served, answer, create_app
+from plumbline.features import Arrays, Features
+from serving.app import PERMUTATIONS, Asked, Routes, Served, answer, create_app
 
 log = logging.getLogger("serving")
 
@@ -68,11 +70,21 @@ def _settings(environ: Mapping[str, str]) -> _Settings:
 
 
 def _served(settings: _Settings, folder: Path, environ: Mapping[str, str]) -> Served:
-    model = load(download(settings.model, folder, environ))
-    served = Served(model, model.signature.features, settings.threshold)
+    files = download(settings.model, folder, environ)
+    model = load(files)
+    features = model.signature.features
+    served = Served(model, features, settings.threshold, _background(files, features))
     # The first call traces and compiles: it is made before anybody waits for it.
-    answer(served, [{}])
+    answer(served, Asked([{}]))
     return served
+
+
+def _background(files: Path, features: Features) -> Arrays | None:
+    """The rows that explanations are against; None for a model from before there were any."""
+    try:
+        return read_background(files, features, rows=PERMUTATIONS)
+    except ModelError:
+        return None
 
 
 def _end(status: int) -> NoReturn:

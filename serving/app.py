@@ -17,10 +17,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from plumbline.attribution import sampled_shapley
 from plumbline.errors import DataError
 from plumbline.features import Arrays, Features, from_instances
 
 MAXIMUM_INSTANCES = 10_000
+MAXIMUM_EXPLAINED = 100
+"""Instances of a request with reasons: each costs some hundred scores."""
+PERMUTATIONS = 10
+"""Random orders of the columns, and as many reverse ones."""
+TOP = 3
+_SEED = 7
+_PARAMETERS = {"explain", "top"}
 MAXIMUM_BYTES = 10_000_000
 """Of a request to a dedicated public endpoint. Source: Vertex AI, "Choose an endpoint type"."""
 
@@ -41,6 +49,18 @@ class Served:
     features: Features
     threshold: float
     """A score above it is a positive decision."""
+    background: Arrays | None = None
+    """Rows that stand for what is usual, where scores can be explained."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request asks for."""
+
+    instances: Sequence[Mapping[str, object]]
+    explain: bool = False
+    top: int = TOP
+    """Reasons of each instance, the weightiest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +80,8 @@ def create_app(served: Served, routes: Routes) -> Starlette:
     async def predict(request: Request) -> Response:
         body = await request.body()
         try:
-            instances = parse(body)
-            predictions = await run_in_threadpool(answer, served, instances)
+            asked = parse(body)
+            predictions = await run_in_threadpool(answer, served, asked)
         except DataError as error:
             return JSONResponse({"error": str(error)}, HTTPStatus.BAD_REQUEST)
         return JSONResponse({"predictions": predictions})
@@ -71,8 +91,8 @@ def create_app(served: Served, routes: Routes) -> Starlette:
     )
 
 
-def parse(body: bytes) -> Sequence[Mapping[str, object]]:
-    """The instances of a request.
+def parse(body: bytes) -> Asked:
+    """What a request asks for.
 
     Raises:
         DataError: It has none, too many, or is none.
@@ -91,13 +111,64 @@ def parse(body: bytes) -> Sequence[Mapping[str, object]]:
     for position, instance in enumerate(instances):
         if not isinstance(instance, dict):
             raise DataError(f"instance {position} must be an object with a key a column, got {instance!r}")
-    return instances
+    return _asked(instances, content.get("parameters") or {})
 
 
-def answer(served: Served, instances: Sequence[Mapping[str, object]]) -> Sequence[Mapping[str, object]]:
-    """A prediction an instance: its score, and the decision at the threshold."""
-    scores = served.model.score(from_instances(instances, served.features)).tolist()
-    return [{"score": score, "decision": score > served.threshold} for score in scores]
+def _asked(instances: Sequence[Mapping[str, object]], parameters: object) -> Asked:
+    """The instances with the request's parameters.
+
+    Raises:
+        DataError: A parameter is not known or is not what it should be, or there are too many instances to explain.
+    """
+    if not isinstance(parameters, dict) or set(parameters) - _PARAMETERS:
+        raise DataError(f"parameters must be an object with {sorted(_PARAMETERS)} at most, got {parameters!r}")
+    explain, top = parameters.get("explain", False), parameters.get("top", TOP)
+    if not isinstance(explain, bool):
+        raise DataError(f"parameters.explain must be true or false, got {explain!r}")
+    # Numbers of a protobuf Struct, which Vertex AI hands on, come as floats.
+    if isinstance(top, bool) or not isinstance(top, int | float) or top != int(top) or top < 1:
+        raise DataError(f"parameters.top must be a whole number of at least 1, got {top!r}")
+    if explain and len(instances) > MAXIMUM_EXPLAINED:
+        raise DataError(f"a request with explain may have {MAXIMUM_EXPLAINED} instances, got {len(instances):,}")
+    return Asked(instances, explain, int(top))
+
+
+def answer(served: Served, asked: Asked) -> Sequence[Mapping[str, object]]:
+    """A prediction an instance: its score, the decision at the threshold, and reasons where they are asked for.
+
+    Raises:
+        DataError: An instance is wrong, or this model cannot be explained.
+    """
+    arrays = from_instances(asked.instances, served.features)
+    scores = served.model.score(arrays).tolist()
+    predictions = [{"score": score, "decision": score > served.threshold} for score in scores]
+    if not asked.explain:
+        return predictions
+    told = reasons(served, asked, arrays)
+    return [{**prediction, "reasons": each} for prediction, each in zip(predictions, told, strict=True)]
+
+
+def reasons(served: Served, asked: Asked, arrays: Arrays) -> Sequence[Sequence[Mapping[str, object]]]:
+    """The columns that moved each score most, with their values and by how much, in log-odds.
+
+    Raises:
+        DataError: There are no background rows beside this model.
+    """
+    if served.background is None:
+        raise DataError("this model cannot be explained: it was trained before models had background rows")
+    found = sampled_shapley(served.model.score, arrays, served.background, permutations=PERMUTATIONS, seed=_SEED)
+    order = np.argsort(-np.abs(found.values), axis=1, kind="stable")[:, : asked.top]
+    return [
+        [
+            {
+                "feature": found.columns[place],
+                "value": instance.get(found.columns[place]),
+                "attribution": float(found.values[row, place]),
+            }
+            for place in order[row]
+        ]
+        for row, instance in enumerate(asked.instances)
+    ]
 
 
 def _refuse(constant: str) -> float:

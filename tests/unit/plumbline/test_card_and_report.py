@@ -12,12 +12,17 @@ import pytest
 from plumbline.card import Facts, content, missing
 from plumbline.config import load_problem
 from plumbline.dataset import SplitSummary, Summary
+from plumbline.explanation import Importance, ImportanceReport
 from plumbline.gates import decide
+from plumbline.operating_point import OperatingPoint, OperatingPoints
 from plumbline.problem import Metric
+from plumbline.prototype import PrototypeReport, PrototypeResult
 from plumbline.report import Findings, render
 from plumbline.runs import Output, Run, Step
 from plumbline.scoreboard import Confusion, Curve, Estimate, Scoreboard, SliceKey, SliceResult
+from plumbline.signal import SignalReport
 from plumbline.training import History
+from plumbline.tuning import Trial, TuningReport
 from plumbline.validation import Check, ValidationReport
 from plumbline.weighting import Weights
 
@@ -45,6 +50,7 @@ def result(model: str, key: SliceKey, value: float) -> SliceResult:
     """A model's result on a slice."""
     estimate = Estimate(value=value, low=value - 0.01, high=value + 0.01)
     metrics: dict[Metric, Estimate] = {"auc_pr": estimate, "auc": estimate, "precision": Estimate(value=None)}
+    metrics |= {"recall": Estimate(value=0.5), "calibration_error": Estimate(value=0.01)}
     cells = Confusion(true_positives=7, false_positives=3, true_negatives=800, false_negatives=90)
     return SliceResult(
         model=model,
@@ -56,13 +62,36 @@ def result(model: str, key: SliceKey, value: float) -> SliceResult:
     )
 
 
+SIGNAL = SignalReport(
+    passed=True,
+    summary="AUC-PR 0.300, chance 0.100",
+    model="trees",
+    rows=1000,
+    positives=100,
+    auc=0.7,
+    auc_pr=0.3,
+    prevalence=0.1,
+    shuffled=(0.1, 0.09),
+    seconds=1.0,
+)
+PROTOTYPE = PrototypeReport(
+    results=(PrototypeResult(model="boosted_trees", engine="scikit-learn", reason="an emulator", seconds=2.0),)
+)
+TUNING = TuningReport(
+    job="projects/p/locations/l/hyperparameterTuningJobs/1",
+    best="2",
+    trials=(
+        Trial(number="1", parameters={"learning_rate": 0.1}, state="INFEASIBLE", auc_pr=None, epochs=0),
+        Trial(number="2", parameters={"learning_rate": 0.01}, state="SUCCEEDED", auc_pr=0.3, epochs=4),
+    ),
+)
 BOARD = Scoreboard(
     threshold=0.5,
     confidence=0.95,
     engine="vectorised",
     results=(
         result("candidate", (), 0.7),
-        result("today", (), 0.1),
+        *(result(name, (), 0.1) for name in ("today", "logistic_regression", "boosted_trees")),
         *(result("candidate", (("origin", name),), 0.7) for name in ("EWR", "<b>JFK</b>")),
         *(result("candidate", (("carrier", name),), 0.7) for name in ("AA", "UA")),
     ),
@@ -70,6 +99,23 @@ BOARD = Scoreboard(
 )
 EXPECTED = [result.slice for result in BOARD.results if result.model == "candidate"]
 VERDICT = decide(BOARD, CONFIG.evaluation, EXPECTED)
+POINTS = OperatingPoints(
+    points=(
+        OperatingPoint(model="candidate", threshold=0.5, source="rule", explanation="highest F-1: <i>found</i>"),
+        OperatingPoint(model="today", threshold=0.2, source="rule", explanation="highest F-1: so and so"),
+    )
+)
+IMPORTANCE = ImportanceReport(
+    rows=100,
+    base=-2.0,
+    seconds=1.0,
+    features=(
+        Importance(
+            feature="carrier", group="schedule", attribution=0.5, permutation=0.1, permutation_train=0.1, overfits=False
+        ),
+        Importance(feature="batch", group="", attribution=0.2, permutation=0.0, permutation_train=0.2, overfits=True),
+    ),
+)
 FACTS = Facts(
     name="flights",
     version="flights-1",
@@ -82,7 +128,9 @@ FACTS = Facts(
     summary=SUMMARY,
     history=HISTORY,
     board=BOARD,
+    point=POINTS.points[0],
     verdict=VERDICT,
+    importance=IMPORTANCE,
 )
 
 
@@ -107,6 +155,8 @@ def test_a_card_tells_what_a_reader_needs() -> None:
     text = json.dumps(content(FACTS))
     for wanted in ("A score above 0.5", "2013-01-01T05:00:00", "Out of scope: ", '"lower_bound": "0.6900"', "p.d.t"):
         assert wanted in text
+    for wanted in ("highest F-1", "Factor: The season", "It looks most at carrier, batch", "classes as they come"):
+        assert wanted in text
 
 
 @pytest.mark.parametrize(
@@ -114,13 +164,13 @@ def test_a_card_tells_what_a_reader_needs() -> None:
     [
         (dataclasses.replace(FACTS, date=" "), "version date"),
         (dataclasses.replace(FACTS, version=""), "version name"),
-        (dataclasses.replace(FACTS, board=dataclasses.replace(BOARD, results=())), "performance metrics"),
+        (dataclasses.replace(FACTS, board=dataclasses.replace(BOARD, results=())), "a metric over all rows"),
         (
             dataclasses.replace(FACTS, board=dataclasses.replace(BOARD, results=BOARD.results[:1])),
             "a metric of a slice",
         ),
         (
-            dataclasses.replace(FACTS, board=dataclasses.replace(BOARD, results=BOARD.results[2:])),
+            dataclasses.replace(FACTS, board=dataclasses.replace(BOARD, results=BOARD.results[4:])),
             "a metric over all rows",
         ),
     ],
@@ -130,12 +180,45 @@ def test_an_empty_mandatory_part_is_named(facts: Facts, wanted: str) -> None:
     assert wanted in missing(content(facts))
 
 
-@pytest.mark.parametrize("part", ["users", "use_cases", "limitations", "ethical_considerations"])
-def test_empty_considerations_are_named(part: str) -> None:
-    """A card without considerations is not complete."""
+MANDATORY = {
+    "users": ("considerations", "users"),
+    "use cases": ("considerations", "use_cases"),
+    "limitations": ("considerations", "limitations"),
+    "ethical considerations": ("considerations", "ethical_considerations"),
+    "name": ("model_details", "name"),
+    "overview": ("model_details", "overview"),
+    "owners": ("model_details", "owners"),
+    "licence": ("model_details", "licenses"),
+    "lineage": ("model_details", "documentation"),
+    "place of the files": ("model_details", "path"),
+    "architecture": ("model_parameters", "model_architecture"),
+    "training and evaluation data": ("model_parameters", "data"),
+    "input format": ("model_parameters", "input_format_map"),
+    "output format": ("model_parameters", "output_format"),
+    "curves": ("quantitative_analysis", "graphics", "collection"),
+}
+"""Source: Mitchell et al.; what model-card-toolkit has a place for."""
+
+
+@pytest.mark.parametrize(("name", "path"), MANDATORY.items(), ids=MANDATORY)
+def test_each_mandatory_part_is_missed(name: str, path: tuple[str, ...]) -> None:
+    """A card without it is not complete, and the part is named."""
     card = json.loads(json.dumps(content(FACTS)))
-    card["considerations"][part] = []
-    assert missing(card) == (part.replace("_", " "),)
+    inner = card
+    for part in path[:-1]:
+        inner = inner[part]
+    inner[path[-1]] = [] if isinstance(inner[path[-1]], list) else " "
+    assert name in missing(card)
+
+
+def test_a_card_without_threshold_or_scope_is_not_complete() -> None:
+    """The toolkit's schema has no place for either, so they are looked for where we put them."""
+    card = json.loads(json.dumps(content(FACTS)))
+    metrics = card["quantitative_analysis"]["performance_metrics"]
+    card["quantitative_analysis"]["performance_metrics"] = [m for m in metrics if m["type"] != "decision threshold"]
+    uses = card["considerations"]["use_cases"]
+    card["considerations"]["use_cases"] = [use for use in uses if not use["description"].startswith("Out of scope")]
+    assert missing(card) == ("a decision threshold", "uses out of scope")
 
 
 class Page(HTMLParser):
@@ -194,9 +277,23 @@ def test_a_shipped_run_has_everything_on_its_page() -> None:
     report = ValidationReport(passed=True, checks=())
     found = page(
         run(**{**states, "report": "RUNNING"}),
-        Findings(summary=SUMMARY, validation=report, history=HISTORY, board=BOARD, verdict=VERDICT),
+        Findings(
+            summary=SUMMARY,
+            validation=report,
+            signal=SIGNAL,
+            prototype=PROTOTYPE,
+            tuning=TUNING,
+            history=HISTORY,
+            board=BOARD,
+            points=POINTS,
+            verdict=VERDICT,
+            importance=IMPORTANCE,
+        ),
     )
     assert found.loads == []
+    for wanted in ("AUC-PR 0.300, chance 0.100.", "an emulator", "2 (best)", "0.01", "<i>found</i>"):
+        assert wanted in found.text
+    assert "Seen to help on training rows only: batch." in " ".join(found.text.split())
     for wanted in ("SHIPPED", "0.7000\n(0.690 to 0.710)", "not defined", "100,000 examples", "this page", "gs://b/m"):
         assert wanted in found.text
     assert "<b>JFK</b>" in found.text, "a value of the data is text, not markup"

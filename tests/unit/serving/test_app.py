@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from unittest.mock import ANY
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,17 @@ import uvicorn
 from plumbline.errors import DataError
 from plumbline.features import Arrays
 from plumbline.problem import Column
-from serving.app import MAXIMUM_BYTES, MAXIMUM_INSTANCES, Routes, Served, answer, create_app, parse
+from serving.app import (
+    MAXIMUM_BYTES,
+    MAXIMUM_EXPLAINED,
+    MAXIMUM_INSTANCES,
+    Asked,
+    Routes,
+    Served,
+    answer,
+    create_app,
+    parse,
+)
 
 FEATURES = {"x": Column(type="numeric"), "colour": Column(type="categorical")}
 
@@ -33,12 +44,64 @@ SERVED = Served(Half(), FEATURES, threshold=0.25)
 
 def test_scores_and_decisions() -> None:
     """A score above the threshold is a positive decision; one that equals it is not."""
-    found = answer(SERVED, [{"x": 1.0}, {"x": 0.5}, {}])
+    found = answer(SERVED, Asked([{"x": 1.0}, {"x": 0.5}, {}]))
     assert found == [
         {"score": 0.5, "decision": True},
         {"score": 0.25, "decision": False},
         {"score": pytest.approx(0.1), "decision": False},
     ]
+
+
+USUAL = {"x": np.array([0.2], np.float32), "colour": np.array(["red"], object)}
+EXPLAINED = Served(Half(), FEATURES, threshold=0.25, background=USUAL)
+
+
+def test_reasons_are_given_when_they_are_asked_for() -> None:
+    """The weightiest first, with its value; the colour does nothing, x moves the log-odds from 0.1 to 0.4."""
+    asked = parse(b'{"instances": [{"x": 0.8, "colour": "blue"}, {}], "parameters": {"explain": true, "top": 1.0}}')
+    found = answer(EXPLAINED, asked)
+    assert [prediction["score"] for prediction in found] == [pytest.approx(0.4), pytest.approx(0.1)]
+    moved = np.log(0.4 / 0.6) - np.log(0.1 / 0.9)
+    assert found[0]["reasons"] == [{"feature": "x", "value": 0.8, "attribution": pytest.approx(moved, abs=1e-5)}]
+    # A missing x scores as the usual one: no reason to speak of, and no value.
+    assert found[1]["reasons"] == [{"feature": ANY, "value": None, "attribution": pytest.approx(0.0, abs=1e-5)}]
+
+
+def test_nothing_is_explained_unasked() -> None:
+    """With parameters that say so, or without any."""
+    for body in (b'{"instances": [{}]}', b'{"instances": [{}], "parameters": {"explain": false}}'):
+        assert set(answer(EXPLAINED, parse(body))[0]) == {"score", "decision"}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "wanted"),
+    [
+        ('{"explian": true}', "explian"),
+        ('"explain"', "parameters must be an object"),
+        ('{"explain": 1}', "parameters.explain must be true or false"),
+        ('{"explain": true, "top": 0}', "parameters.top must be a whole number"),
+        ('{"explain": true, "top": 1.5}', "parameters.top must be a whole number"),
+        ('{"explain": true, "top": true}', "parameters.top must be a whole number"),
+    ],
+)
+def test_wrong_parameters_are_refused(parameters: str, wanted: str) -> None:
+    """By name, with what was wanted."""
+    with pytest.raises(DataError, match=wanted):
+        parse(f'{{"instances": [{{}}], "parameters": {parameters}}}'.encode())
+
+
+def test_too_many_instances_are_not_explained() -> None:
+    """Each costs some hundred scores; without reasons they are answered."""
+    instances = json.dumps([{}] * (MAXIMUM_EXPLAINED + 1))
+    with pytest.raises(DataError, match="a request with explain may have 100 instances, got 101"):
+        parse(f'{{"instances": {instances}, "parameters": {{"explain": true}}}}'.encode())
+    assert len(answer(EXPLAINED, parse(f'{{"instances": {instances}}}'.encode()))) == MAXIMUM_EXPLAINED + 1
+
+
+def test_a_model_without_background_rows_cannot_be_explained() -> None:
+    """It was trained before there were any, and still answers."""
+    with pytest.raises(DataError, match="this model cannot be explained"):
+        answer(SERVED, Asked([{}], explain=True))
 
 
 @pytest.mark.parametrize(
