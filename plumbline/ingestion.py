@@ -42,14 +42,19 @@ def wanted_columns(data: Data) -> tuple[str, ...]:
 
 
 def check_columns(data: Data, found: Iterable[str]) -> None:
-    """Nothing, when the query gives every column that the config declares.
+    """Nothing, when the query gives the columns that the config declares and no other.
 
     Raises:
-        DataError: One is missing.
+        DataError: One is missing, or one is there that nobody has declared.
     """
-    have = list(found)
-    if absent := [name for name in wanted_columns(data) if name not in have]:
+    have, wanted = list(found), wanted_columns(data)
+    if absent := [name for name in wanted if name not in have]:
         raise DataError(f"the query {data.query} does not give {absent}, which the config declares; it gives {have}")
+    if more := [name for name in have if name not in wanted]:
+        raise DataError(
+            f"the query {data.query} gives {more}, which the config does not declare: name it under data.features or "
+            "data.attributes, or leave it out of the SELECT"
+        )
 
 
 def within(window: Window, column: str) -> str:

@@ -90,5 +90,6 @@ def _spread(heights: Floats, bounds: Floats, edges: Floats) -> Floats:
 
 
 def _divergence(p: Floats, m: Floats) -> float:
-    some = p > 0
+    # Half of the smallest share there is would be none: what it adds is none, too.
+    some = (p > 0) & (m > 0)
     return float(np.sum(p[some] * np.log2(p[some] / m[some])))

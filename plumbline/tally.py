@@ -179,6 +179,15 @@ def area(values: Floats, counts: Counts) -> float:
     return float((positives * (below + negatives / 2)).sum()) / pairs if pairs else 0.5
 
 
+def deviation(numbers: Numbers) -> float:
+    """The standard deviation of a column's numbers; NaN where there is none."""
+    counts = numbers.counts.sum(axis=1).astype(np.float64)
+    if not counts.sum():
+        return float("nan")
+    mean = float(np.average(numbers.values, weights=counts))
+    return float(np.sqrt(np.average((numbers.values - mean) ** 2, weights=counts)))
+
+
 def rates(categories: Categories) -> tuple[Floats, Counts]:
     """Each category's rate of positives in the other half of the rows, with how many rows have it as their score.
 

@@ -1,5 +1,6 @@
 """Whether data is fit to train on: every check is made and listed, whatever the others found."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
@@ -12,9 +13,10 @@ from plumbline.ingestion import wanted_columns, windows
 from plumbline.keys import Repeats, repeats
 from plumbline.problem import Column, ColumnType, Data, Validation
 from plumbline.profile import Profile, Values, profile
+from plumbline.row_digest import COLUMN, digests
 from plumbline.section import section
 from plumbline.shift import distance
-from plumbline.tally import LOWEST, Categories, area, rates
+from plumbline.tally import LOWEST, Categories, Numbers, area, deviation, rates
 
 Splits = Mapping[SplitName, Rows]
 Profiles = Mapping[SplitName, Profile]
@@ -56,9 +58,10 @@ def validate(splits: Splits, data: Data, validation: Validation) -> ValidationRe
 
 def _values(splits: Splits, data: Data, validation: Validation) -> Iterator[Check]:
     profiles = {split: profile(splits[split], data) for split in SPLITS}
-    keys = repeats(splits, data.key)
+    keys, twins = repeats(splits, data.key), _twins(splits, data)
     for split in SPLITS:
         yield from _rows(profiles[split], keys, split, data, validation)
+        yield _repeated(profiles[split], twins.within[split], split, validation)
         yield from _label(profiles[split], split, data, validation)
         for name, column in data.features.items():
             yield from _column(profiles[split], split, name, column, validation)
@@ -112,6 +115,18 @@ def _rows(found: Profile, keys: Repeats, split: SplitName, data: Data, validatio
     yield _check("time window", split, data.time, wanted, f"{start} to {end}", passed=inside)
 
 
+def _twins(splits: Splits, data: Data) -> Repeats:
+    """Rows that are the same in everything but the key."""
+    names = [name for name in wanted_columns(data) if name not in data.key]
+    return repeats({split: digests(rows, names) for split, rows in splits.items()}, (COLUMN,))
+
+
+def _repeated(found: Profile, twins: int, split: SplitName, validation: Validation) -> Check:
+    """A day that was imported twice, under new keys."""
+    share, most = twins / max(1, found.rows), validation.maximum_duplicate_fraction
+    return _check("duplicate rows", split, "", f"at most {most:.2%}", f"{share:.2%}", passed=share <= most)
+
+
 def _label(found: Profile, split: SplitName, data: Data, validation: Validation) -> Iterator[Check]:
     name, labels = data.label.column, found.labels
     yield _check("label nulls", split, name, "none", labels.nulls, passed=not labels.nulls)
@@ -128,6 +143,8 @@ def _column(found: Profile, split: SplitName, name: str, column: Column, validat
     share = values.nulls / max(1, found.rows)
     most = validation.maximum_null_fraction if column.nullable else 0.0
     yield _check("nulls", split, name, f"at most {most:.2%}", f"{share:.2%}", passed=share <= most)
+    if column.type == "timestamp":
+        yield from _part(values, split, name, column)
     if column.type != "numeric":
         return
     yield _check("not a number", split, name, "none", values.strange, passed=not values.strange)
@@ -138,6 +155,8 @@ def _column(found: Profile, split: SplitName, name: str, column: Column, validat
     )
     empty_fits = low is None and column.nullable
     yield _check("range", split, name, _range(column), f"{low} to {high}", passed=fits or empty_fits)
+    if column.deviation is not None:
+        yield _scale(values, split, name, column.deviation)
 
 
 def _range(column: Column) -> str:
@@ -157,6 +176,26 @@ def _against_training(profiles: Profiles, name: str, column: Column, validation:
             yield _check("unseen categories", split, name, f"at most {most:.2%}", f"{share:.2%}", passed=share <= most)
         if name not in validation.shift_exempt and column.type != "timestamp":
             yield _shift(known, now, split, name, column, validation)
+
+
+def _part(values: Values, split: SplitName, name: str, column: Column) -> Iterator[Check]:
+    """Whether a part of a time lies where it should: on the clock of another time zone it would not."""
+    if column.minimum is None and column.maximum is None:
+        return
+    kept = values.tally.values.to_pylist() if isinstance(values.tally, Categories) else values.tally.values.tolist()
+    there = [value for value in kept if value is not None]
+    low, high = column.minimum or 0.0, math.inf if column.maximum is None else column.maximum
+    outside = sorted(value for value in there if not low <= value <= high)
+    found = f"{min(there, default=None)} to {max(there, default=None)}"
+    yield _check("range", split, name, _range(column), found, passed=not outside)
+
+
+def _scale(values: Values, split: SplitName, name: str, usual: tuple[float, float]) -> Check:
+    """Whether a number varies as much as it usually does."""
+    found = deviation(values.tally) if isinstance(values.tally, Numbers) else math.nan
+    wanted = f"standard deviation {usual[0]:g} to {usual[1]:g}"
+    passed = usual[0] <= found <= usual[1]
+    return _check("scale", split, name, wanted, f"{found:.3g}" + ("" if passed else ": other units?"), passed=passed)
 
 
 def _unseen(known: Values, now: Values) -> int:

@@ -66,6 +66,20 @@ def column_names(client: bigquery.Client, table: str) -> Sequence[str]:
     return [field.name for field in _table(client, table).schema]
 
 
+def result_columns(client: bigquery.Client, sql: str) -> Sequence[str]:
+    """The columns that a query would give, in order, by a dry run, which costs nothing.
+
+    Raises:
+        DataError: BigQuery refuses the query; the message is its own.
+    """
+    config = bigquery.QueryJobConfig(dry_run=True, use_query_cache=False)
+    with _query_errors():
+        # An emulator runs what it is asked about; without rows that takes no time.
+        limited = f"SELECT * FROM (\n{sql.rstrip().removesuffix(';')}\n) LIMIT 0"  # noqa: S608 - the config's own query
+        job = client.query(limited, job_config=config)
+        return [field.name for field in job.schema or ()]
+
+
 def query_bytes(client: bigquery.Client, sql: str) -> int:
     """How many bytes a query would read, by a dry run, which also finds absent tables and columns, and costs nothing.
 
@@ -108,13 +122,23 @@ def materialise(
         DataError: The query is refused, or would read more than `maximum_bytes`.
         ServiceError: BigQuery fails.
     """
-    statement = creation(sql, table, labels=labels)
+    return Made(table, execute(client, creation(sql, table, labels=labels), maximum_bytes=maximum_bytes, labels=labels))
+
+
+def execute(client: bigquery.Client, statement: str, *, maximum_bytes: int, labels: Mapping[str, str]) -> int:
+    """How many bytes a statement has read, after it was carried out.
+
+    Raises:
+        DataError: It is refused, or would read more than `maximum_bytes`.
+        NotOfferedError: It is of a kind that this BigQuery does not have.
+        ServiceError: BigQuery fails.
+    """
     check_bytes(query_bytes(client, statement), maximum_bytes)
     config = bigquery.QueryJobConfig(maximum_bytes_billed=maximum_bytes, labels=dict(labels))
     with _query_errors():
         job = client.query(statement, job_config=config)
         job.result(timeout=_TIMEOUT_S)
-    return Made(table, int(job.total_bytes_processed or 0))
+    return int(job.total_bytes_processed or 0)
 
 
 def read_table(

@@ -28,8 +28,8 @@ def ingest(clients: Clients, name: str, data: Data, sql: str, *, dataset: Path) 
     names = table_names(name, hashlib.sha256(f"{filled}\n{changed}".encode()).hexdigest())
     labels = {**place.labels, "problem": label(name)}
     features, training = bq.full_name(place, names.features), bq.full_name(place, names.training)
+    check_columns(data, bq.result_columns(client, filled))
     made = bq.materialise(client, filled, features, maximum_bytes=data.maximum_bytes, labels=labels)
-    check_columns(data, bq.column_names(client, features))
     splits = write_splits(clients.bigquery_read(), data, features, dataset)
     condition = within(data.split.train, data.time)
     selected = f"SELECT * FROM `{features}` WHERE {condition}"  # noqa: S608 - identifiers and dates of the config

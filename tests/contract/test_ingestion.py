@@ -23,7 +23,7 @@ from tests.contract.vertex import fresh
 START = dt.datetime(2020, 1, 1)  # noqa: DTZ001 - a wall clock
 HOURS = 96
 """Four days: two train, one validates, one tests. Of the rows, every fifth is positive."""
-SQL = "SELECT id, sent_at, weight, CAST(MOD(id, 5) AS INT64) = 0 AS heavy, day FROM {parcels}"
+SQL = "SELECT id, sent_at, weight, CAST(MOD(id, 5) AS INT64) = 0 AS heavy FROM {parcels}"
 DATA = Data(
     query="parcels.sql",
     tables=("parcels",),
@@ -133,6 +133,10 @@ def test_a_changed_source_makes_another_table(clients: Clients, tmp_path: Path) 
         ("SELECT * FROM {letters}", r"line 1 of the query reads \{letters\}"),
         ("SELECT id, sent_at, wait, TRUE AS heavy FROM {parcels}", "BigQuery refuses the query: .*wait"),
         ("SELECT id, sent_at, weight TRUE heavy FROM {parcels}", "BigQuery refuses the query"),
+        (
+            f"{SQL.replace('heavy', 'heavy, day, id AS again')}",
+            r"gives \['day', 'again'\], which the config does not declare",
+        ),
         ("SELECT 1", r"lists \['parcels'\], which the query does not read"),
     ],
 )

@@ -139,3 +139,9 @@ def test_the_largest_difference_of_shares(one: list[str], other: list[str]) -> N
     """As counted one category at a time."""
     wanted = max(abs(one.count(name) / len(one) - other.count(name) / len(other)) for name in "abcd")
     assert l_infinity(one, other) == pytest.approx(wanted, abs=1e-12)
+
+
+def test_a_share_too_small_to_be_halved_adds_nothing() -> None:
+    """Found by the test of symmetry: over 35 digits, a share is at the end of what a number can hold."""
+    one, other = np.array([0.0] * 9 + [-1.0932232137285956e18]), np.array([2.251799813685248e16, -1.0])
+    assert 0.0 <= jensen_shannon(one, other) <= 1.0

@@ -61,6 +61,7 @@ def test_sound_data_passes() -> None:
         "schema",
         "rows",
         "duplicate keys",
+        "duplicate rows",
         "time window",
         "label nulls",
         "label classes",
