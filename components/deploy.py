@@ -38,5 +38,6 @@ def deploy(
         resourceName=served.endpoint,
         deployedModelId=served.deployed_model_id,
         smokeDifference=served.difference,
+        replicaRate=served.replica_rate or 0.0,
         sample=json.dumps(dict(probe.instances[0])),
     )

@@ -169,6 +169,11 @@ def _publish(options: argparse.Namespace) -> int:
     return _on_cloud(options, "publish", tag=options.tag, images=options.images)
 
 
+def _ablate(options: argparse.Namespace) -> int:
+    """What each group of features is worth: a training without each, on the dataset of the last run."""
+    return _on_cloud(options, "ablate", seeds=options.seeds)
+
+
 def _on_cloud(options: argparse.Namespace, command: str, **given: object) -> int:
     """Runs a command of `pipelines.cloud` in the environment; one with endpoints has its emulator started."""
     session = _session(options)
@@ -220,6 +225,7 @@ _PLACED = {
     "schedule": _schedule,
     "janitor": _janitor,
     "publish": _publish,
+    "ablate": _ablate,
 }
 """The commands that work in an environment."""
 
@@ -258,6 +264,7 @@ def _options() -> argparse.Namespace:
     added["images"].add_argument("--check", action="store_true", help="only look whether they are there")
     added["cancel"].add_argument("--run", default="", help="id of the run; all that are under way if not given")
     added["clean-cloud"].add_argument("--yes", action="store_true", help="do not ask")
+    added["ablate"].add_argument("--seeds", type=int, default=3, help="trainings of each kind, at least 2")
     added["publish"].add_argument("--tag", required=True)
     added["load"].add_argument("--table", required=True, help="name of the table, without project and dataset")
     added["load"].add_argument("--file", type=Path, required=True, help="a .parquet or .csv file")

@@ -114,6 +114,15 @@ def clean_cloud(session: Session, *, confirm: Callable[[str], bool]) -> int:
     return 0
 
 
+def ablate(session: Session, *, seeds: int) -> int:
+    """Says what each group of features is worth."""
+    from pipelines import ablate as ablation  # noqa: PLC0415 - only this command needs it
+
+    if session.environment.endpoints is not None:
+        return ablation.ablate(session, seeds=seeds, images=ablation.trainer_images(session))
+    return ablation.ablate(session, seeds=seeds, images=lambda: _images(session, code_digest(), build=True))
+
+
 def schedule(session: Session, examined: Examined) -> int:
     """Makes the schedule of the problem, or brings it up to date."""
     when = session.environment.schedule

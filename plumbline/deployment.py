@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from plumbline.errors import ServiceError
+from plumbline.load import Capacity, shortage
 from plumbline.problem import Serving
 
 CPU_METRIC = "aiplatform.googleapis.com/prediction/online/cpu/utilization"
@@ -40,6 +41,25 @@ def scaling(serving: Serving) -> Scaling:
         maximum=serving.maximum_replicas,
         targets=dict.fromkeys(metrics, serving.target_utilisation),
     )
+
+
+def capacity(serving: Serving) -> Capacity:
+    """What the config lets the endpoint grow to."""
+    return Capacity(
+        minimum_replicas=serving.minimum_replicas,
+        maximum_replicas=serving.maximum_replicas,
+        target_utilisation=serving.target_utilisation,
+    )
+
+
+def check_load(serving: Serving, replica_rate: float) -> None:
+    """Nothing, when the endpoint may grow to what its load needs.
+
+    Raises:
+        ServiceError: It may not; the message says what it needs.
+    """
+    if serving.load and (told := shortage(serving.load, capacity(serving), replica_rate)):
+        raise ServiceError(f"{told}; the traffic stays where it was")
 
 
 def check_scaling(wanted: Scaling, got: Scaling) -> None:

@@ -78,6 +78,25 @@ def running(pipelines: vertex.PipelineServiceClient, place: Place, problem: str)
     return [job for job in found if _state(job) not in ENDED]
 
 
+def named(pipelines: vertex.PipelineServiceClient, place: Place, problem: str) -> Sequence[str]:
+    """The names of all jobs of a problem, the newest first."""
+    request = vertex.ListPipelineJobsRequest(
+        parent=parent(place),
+        filter=f'labels.problem="{problem}"',
+        order_by="create_time desc",
+        read_mask=field_mask_pb2.FieldMask(paths=["name"]),
+    )
+    with service_errors(f"the pipeline jobs of {problem}"):
+        return [job.name for job in pipelines.list_pipeline_jobs(request)]
+
+
+def parameter(pipelines: vertex.PipelineServiceClient, name: str, of: str) -> str:
+    """What a job was given as one of its parameters; empty where it was given none."""
+    with service_errors(f"reading {name}"):
+        values = vertex.PipelineJob.pb(pipelines.get_pipeline_job(name=name)).runtime_config.parameter_values
+    return str(values[of].string_value) if of in values else ""
+
+
 def look(pipelines: vertex.PipelineServiceClient, name: str) -> Run:
     """How a job stands."""
     with service_errors(f"reading {name}"):

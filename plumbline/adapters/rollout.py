@@ -12,8 +12,9 @@ from google.cloud import aiplatform_v1 as vertex
 
 from plumbline.adapters import endpoints as on
 from plumbline.adapters.clients import Clients
+from plumbline.adapters.load_test import replica_rate
 from plumbline.adapters.registry import promote
-from plumbline.deployment import STAGING, Scaling, check_scaling, scaling
+from plumbline.deployment import STAGING, Scaling, check_load, check_scaling, scaling
 from plumbline.errors import ServiceError
 from plumbline.probe import Probe, check_smoke
 from plumbline.problem import Serving
@@ -27,6 +28,8 @@ class Deployed:
     deployed_model_id: str
     difference: float
     """Largest between online and offline score of the probe's rows."""
+    replica_rate: float | None = None
+    """Requests a second that one replica was measured to hold; None where it was not measured now."""
 
 
 def roll_out(clients: Clients, serving: Serving, version: str, probe: Probe) -> Deployed:
@@ -34,7 +37,9 @@ def roll_out(clients: Clients, serving: Serving, version: str, probe: Probe) -> 
 
     Raises:
         ModelError: Online and offline scores differ.
-        ServiceError: Vertex AI refuses or fails, or gives other machines than were asked for.
+        ServiceError: Vertex AI refuses or fails, gives other machines than were asked for, or the endpoint may not
+            grow to
+            what its load needs.
     """
     endpoints, wanted = clients.endpoints(), scaling(serving)
     endpoint = on.ensure(
@@ -42,9 +47,9 @@ def roll_out(clients: Clients, serving: Serving, version: str, probe: Probe) -> 
     )
     # What an interrupted run left without traffic would be paid for; the version that serves has traffic.
     on.retire(endpoints, endpoint)
-    running = on.deployed(endpoints, endpoint, version)
+    running, rate = on.deployed(endpoints, endpoint, version), None
     if running is None or not _same_machines(on.scaling_of(running), wanted):
-        running = _beside_the_traffic(clients, serving, endpoint, version, probe)
+        running, rate = _beside_the_traffic(clients, serving, endpoint, version, probe)
         on.move_traffic(endpoints, endpoint, running.id)
     elif on.scaling_of(running) != wanted:
         on.rescale(endpoints, endpoint, running.id, wanted)
@@ -53,13 +58,13 @@ def roll_out(clients: Clients, serving: Serving, version: str, probe: Probe) -> 
         promote(clients.models(), version)
     finally:  # the version before has no traffic any more, whatever its aliases are
         on.retire(endpoints, endpoint)
-    return Deployed(endpoint.name, running.id, difference)
+    return Deployed(endpoint.name, running.id, difference, rate)
 
 
 def _beside_the_traffic(
     clients: Clients, serving: Serving, endpoint: vertex.Endpoint, version: str, probe: Probe
-) -> vertex.DeployedModel:
-    """The version deployed without traffic, after it has answered the probe on the staging endpoint."""
+) -> tuple[vertex.DeployedModel, float | None]:
+    """The version deployed without traffic, after it has answered the probe on the staging endpoint; its rate there."""
     endpoints, wanted = clients.endpoints(), scaling(serving)
     staging = on.ensure(endpoints, clients.place, f"{serving.endpoint}{STAGING}", problem=_problem(version))
     one = Scaling(wanted.machine_type, wanted.accelerator_type, wanted.accelerator_count, 1, 1, wanted.targets)
@@ -73,6 +78,7 @@ def _beside_the_traffic(
         new = _found(endpoints, endpoint, version)
         check_scaling(wanted, on.scaling_of(new))
         _ask(clients, staging.name, probe)
+        rate = _measured(clients, serving, staging.name, probe)
     except BaseException:  # also an interrupt: nothing half done is left running
         for deployment in begun:
             # What is still being deployed cannot be undeployed.
@@ -81,7 +87,16 @@ def _beside_the_traffic(
         raise
     finally:
         on.remove(endpoints, staging)
-    return new
+    return new, rate
+
+
+def _measured(clients: Clients, serving: Serving, endpoint: str, probe: Probe) -> float | None:
+    """What one replica holds, where the config does not say: enough for the load, or an error."""
+    if serving.load is None or serving.load.replica_rate is not None:
+        return None
+    rate = replica_rate(clients, endpoint, probe.instances)
+    check_load(serving, rate)
+    return rate
 
 
 def _problem(version: str) -> str:

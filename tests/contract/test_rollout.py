@@ -16,6 +16,7 @@ from plumbline.champion import Champion
 from plumbline.deployment import scaling
 from plumbline.environment import Place
 from plumbline.errors import ModelError, ServiceError
+from plumbline.load import LoadProfile
 from plumbline.monitoring import Watch
 from plumbline.probe import Probe
 from plumbline.problem import Serving
@@ -117,6 +118,28 @@ def test_a_first_version_serves(shop: Shop) -> None:
         logging.bigquery_destination.output_uri
         == f"bq://{PROJECT}.d.{shop.serving.endpoint.replace('-', '_')}_requests"
     )
+    assert shop.is_clean()
+
+
+def test_what_a_replica_holds_is_measured_before_the_traffic_moves(shop: Shop) -> None:
+    """Where the config says the load and not the rate; a second rollout of the same version measures nothing."""
+    load = LoadProfile(usual_rate=0.1, peak_rate=0.2)
+    serving, version = dataclasses.replace(shop.serving, load=load), shop.register()
+    first = roll_out(shop.clients, serving, version, PROBE)
+    assert first.replica_rate is not None
+    assert first.replica_rate > 1
+    assert roll_out(shop.clients, serving, version, PROBE).replica_rate is None
+    assert shop.is_clean()
+
+
+def test_an_endpoint_that_cannot_grow_to_its_peak_gets_no_traffic(shop: Shop) -> None:
+    """The message says what it takes; the version before serves on, and nothing is left over."""
+    roll_out(shop.clients, shop.serving, shop.register("0.5"), PROBE)
+    serving = dataclasses.replace(shop.serving, load=LoadProfile(usual_rate=0.1, peak_rate=1e6))
+    better = dataclasses.replace(PROBE, scores=np.array([0.7, 0.7]))
+    with pytest.raises(ServiceError, match=r"the peak of 1e\+06 requests/s needs .* maximum_replicas is 3: raise it"):
+        roll_out(shop.clients, serving, shop.register("0.7", content="d"), better)
+    assert shop.served() == {"1": 100}
     assert shop.is_clean()
 
 

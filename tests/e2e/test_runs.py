@@ -117,6 +117,28 @@ def test_a_second_problem_ships_by_config_and_sql_alone(shop: Laptop) -> None:
     assert {"ingest", "validate", "baseline", "train"} <= cached
 
 
+def test_each_group_of_features_is_left_out_once(shop: Laptop) -> None:
+    """`make ablate` on the last run's dataset: what the orders depend on helps, and the result is kept."""
+    done = shop.run("ablate", "--config", str(ORDERS), "--seeds", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    # Five groups and all together, two seeds.
+    assert "12 trainings, 2 at a time" in done.stdout
+    (kept,) = (shop.folder / "ablation").iterdir()
+    found = {each["group"]: each["worth"] for each in json.loads(kept.read_text(encoding="utf-8"))}
+    assert set(found) == {"amount", "warehouse", "items", "express", "placed_hour"}
+    assert max(found, key=lambda group: found[group]) == "amount"
+
+
+def test_an_ablation_needs_a_dataset(shop: Laptop) -> None:
+    """Of these very columns."""
+    text = ORDERS.read_text(encoding="utf-8").replace("name: orders", "name: others")
+    config = shop.folder / "others.yaml"
+    config.write_text(text.replace("query: queries/", f"query: {ORDERS.parent}/queries/"), encoding="utf-8")
+    done = shop.run("ablate", "--config", str(config), "--seeds", "2")
+    assert done.returncode == 1
+    assert "no run of others has made a dataset" in done.stderr
+
+
 def test_an_interrupt_ends_everything_and_the_report_is_written(shop: Laptop) -> None:
     """Ctrl-C in the middle: the run is cancelled, its report written, and no process is left."""
     text = ORDERS.read_text(encoding="utf-8").replace("epochs: 4", "epochs: 4000").replace("  hidden", "  hidden")
@@ -139,7 +161,7 @@ def test_an_interrupt_ends_everything_and_the_report_is_written(shop: Laptop) ->
 
 
 def test_a_model_of_shuffled_labels_is_blocked(tmp_path: Path) -> None:
-    """The example's own gates stop a model that has nothing to learn from."""
+    """The example is stopped before its training where there is nothing to learn from."""
     place = laptop(tmp_path)
     flights = read_sample("flights")
     random = np.random.default_rng(5)
@@ -164,8 +186,8 @@ def test_a_model_of_shuffled_labels_is_blocked(tmp_path: Path) -> None:
     query.write_text(sql.replace("{flights}", "{flights_sample}"), encoding="utf-8")
     blocked = place.run("run-local", "--config", str(config))
     assert blocked.returncode == 3, blocked.stdout + blocked.stderr
-    assert "BLOCKED at evaluate: blocked: auc_pr on all rows" in blocked.stdout
-    assert "register" not in blocked.stdout
+    assert "BLOCKED at signal: the features say no more of the label than chance" in blocked.stdout
+    assert "train      running" not in blocked.stdout
 
 
 @pytest.mark.parametrize(
