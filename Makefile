@@ -42,6 +42,10 @@ sample-data: $(READY) ## Load the example's tables into the environment's BigQue
 load: $(READY) ## Load a table of your own: make load TABLE=orders FILE=orders.parquet
 	@$(RUN) load --env $(ENV) --state $(STATE) $(OVERRIDES) --table $(TABLE) --file $(FILE)
 
+.PHONY: ablate
+ablate: $(READY) ## Say what each group of features is worth: a training without each (SEEDS=3), on the last run's dataset
+	@$(RUN) ablate --config $(CONFIG) --env $(ENV) --state $(STATE) $(OVERRIDES) $(if $(SEEDS),--seeds $(SEEDS))
+
 .PHONY: dry-run
 dry-run: $(READY) ## Run the graph with fake components through every scenario, in seconds
 	@$(RUN) compile --output $(STATE)/training.yaml --quiet
@@ -128,6 +132,11 @@ generate: $(READY) ## Write what is generated: golden pipeline, JSON schemas, pe
 	@.venv/bin/python -m emulator.platform.table emulator/platform/methods.json
 	@.venv/bin/python -m tests.contract.reliability docs/reliability.md
 	@.venv/bin/python -m emulator.page docs/emulator.md
+	@.venv/bin/python -m drills --page docs/guards.md
+
+.PHONY: drill
+drill: $(READY) ## Put a fault into a real run and see it caught: all drills, or DRILL=leakage; GUARDS=no takes each guard away
+	@.venv/bin/python -m drills $(DRILL) $(if $(filter no,$(GUARDS)),--without-guard)
 
 .PHONY: audit
 audit: $(READY) ## List the packages of the images (SBOM) and the known vulnerabilities among them; needs the network
@@ -141,7 +150,7 @@ bench: $(READY) ## Measure speed, in ten minutes, or one PART=...; docs/performa
 .PHONY: clean
 clean: ## Remove what runs have left (not the environment)
 	@test ! -e $(READY) || $(RUN) stop --state $(STATE)
-	rm -rf $(STATE)/emulator $(STATE)/runs $(STATE)/compiled $(STATE)/training.yaml training.yaml .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(STATE)/emulator $(STATE)/runs $(STATE)/compiled $(STATE)/drills $(STATE)/training.yaml training.yaml .mypy_cache .pytest_cache .ruff_cache
 
 .PHONY: help
 help: ## Show this help

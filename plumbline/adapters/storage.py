@@ -1,5 +1,6 @@
 """Cloud Storage: the bucket that everything of a place lies in."""
 
+from google.api_core import exceptions
 from google.cloud import storage
 
 from plumbline.adapters.operations import service_errors
@@ -14,4 +15,9 @@ def ensure_bucket(client: storage.Client, place: Place) -> None:
     """
     with service_errors(f"bucket {place.bucket}"):
         if not client.bucket(place.bucket).exists():
-            client.create_bucket(place.bucket, location=place.location)
+            try:
+                client.create_bucket(place.bucket, location=place.location)
+            except exceptions.Conflict:
+                # Two runs may find at the same time that there is none.
+                if not client.bucket(place.bucket).exists():
+                    raise
