@@ -14,9 +14,13 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from plumbline.deployment import capacity
 from plumbline.environment import Environment
 from plumbline.errors import ConfigError, Problem
+from plumbline.load import shortage
 from plumbline.problem import ProblemConfig
+from plumbline.prototype import PROTOTYPES
+from plumbline.search_space import wrong
 
 T = TypeVar("T")
 Location = tuple[str | int, ...]
@@ -118,11 +122,26 @@ def dangling(config: ProblemConfig) -> Iterator[tuple[Location, str]]:
     uses += [(("monitoring", "skew", n), n) for n in config.monitoring.skew]
     uses += [(("monitoring", "drift", n), n) for n in config.monitoring.drift]
     yield from ((where, _unknown("column", name, known)) for where, name in uses if name not in known)
+    for kind, columns in (("features", config.data.features), ("attributes", config.data.attributes)):
+        for name, column in columns.items():
+            if (column.column or name) in config.data.known_afterwards:
+                told = "is known only afterwards (data.known_afterwards): no model can be given it"
+                yield ("data", kind, name), f"{column.column or name} {told}"
+    serving, load = config.serving, config.serving.load
+    if load and load.replica_rate and (told := shortage(load, capacity(serving), load.replica_rate)):
+        yield ("serving", "load"), told
+    for name, problem in wrong(config.training):
+        yield ("training", "tuning", "parameters", name), problem
     slices = {frozenset(names) for names in config.evaluation.slices}
     for i, gate in enumerate(config.evaluation.gates):
         if frozenset(gate.by) not in slices:
             wanted = f"the gate on {gate.metric} by {list(gate.by)} needs the same columns among evaluation.slices"
             yield ("evaluation", "gates", i), wanted
+        if gate.against in PROTOTYPES and gate.against not in config.prototype.models:
+            yield (
+                ("evaluation", "gates", i, "against"),
+                f"{gate.against} is not tried: add it to prototype.models, or take the gate away",
+            )
 
 
 def _compose(path: Path) -> yaml.Node:

@@ -17,6 +17,7 @@ ROLES: Mapping[str, str] = {
     "artifactregistry.tags.update": "artifactregistry.writer",
     "bigquery.datasets.get": "bigquery.dataViewer",
     "bigquery.jobs.create": "bigquery.jobUser",
+    "bigquery.models": "bigquery.dataEditor",
     "bigquery.readsessions": "bigquery.readSessionUser",
     "bigquery.tables": "bigquery.dataEditor",
     "bigquery.tables.get": "bigquery.dataViewer",

@@ -83,6 +83,27 @@ _PIPELINE: Mapping[str, Sequence[Row]] = {
         ("BigQueryRead.CreateReadSession", "project", "bigquery.readsessions.create"),
         ("BigQueryRead.ReadRows", "project", "bigquery.readsessions.getData"),
     ),
+    "prototype": (
+        ("jobs.insert", "project", "bigquery.jobs.create"),
+        ("jobs.insert", "table", "bigquery.tables.getData"),
+        ("jobs.insert", "dataset", "bigquery.tables.create"),
+        ("jobs.insert", "table", "bigquery.tables.update"),
+        ("jobs.insert", "table", "bigquery.tables.updateData"),
+        # Of CREATE OR REPLACE MODEL, and of ML.PREDICT on what it has made.
+        ("jobs.insert", "dataset", "bigquery.models.create"),
+        ("jobs.insert", "dataset", "bigquery.models.getData"),
+        ("jobs.insert", "dataset", "bigquery.models.updateData"),
+        ("jobs.insert", "dataset", "bigquery.models.updateMetadata"),
+        ("BigQueryRead.CreateReadSession", "project", "bigquery.readsessions.create"),
+        ("BigQueryRead.ReadRows", "project", "bigquery.readsessions.getData"),
+    ),
+    "tune": (
+        ("JobService.ListHyperparameterTuningJobs", "project", "aiplatform.hyperparameterTuningJobs.list"),
+        ("JobService.CreateHyperparameterTuningJob", "project", "aiplatform.hyperparameterTuningJobs.create"),
+        ("JobService.CreateHyperparameterTuningJob", "service_account", "iam.serviceAccounts.actAs"),
+        ("JobService.GetHyperparameterTuningJob", "project", "aiplatform.hyperparameterTuningJobs.get"),
+        ("JobService.CancelHyperparameterTuningJob", "project", "aiplatform.hyperparameterTuningJobs.cancel"),
+    ),
     "train": (
         ("JobService.ListCustomJobs", "project", "aiplatform.customJobs.list"),
         ("JobService.CreateCustomJob", "project", "aiplatform.customJobs.create"),
@@ -213,6 +234,7 @@ _SUBMITTER: Mapping[str, Sequence[Row]] = {
         ("EndpointService.ListEndpoints", "project", "aiplatform.endpoints.list"),
         ("PipelineService.ListPipelineJobs", "project", "aiplatform.pipelineJobs.list"),
         ("JobService.ListCustomJobs", "project", "aiplatform.customJobs.list"),
+        ("JobService.ListHyperparameterTuningJobs", "project", "aiplatform.hyperparameterTuningJobs.list"),
         ("ModelService.ListModels", "project", "aiplatform.models.list"),
         (
             "JobService.ListModelDeploymentMonitoringJobs",

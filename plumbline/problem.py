@@ -4,17 +4,24 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from plumbline.dataflow import Beam
+from plumbline.explanation import Explanation
 from plumbline.hardware import Hardware
+from plumbline.imbalance import Imbalance
+from plumbline.load import LoadProfile
 from plumbline.measures import Measures
+from plumbline.operating_point import Threshold
+from plumbline.prototype import Prototype
 from plumbline.section import Count, Fraction, Name, Names, Positive, Text, section, unique
+from plumbline.signal import Signal
 from plumbline.statement import Statement
+from plumbline.tuning import Tuning
 
 ColumnType = Literal["numeric", "categorical", "boolean", "timestamp"]
 TimePart = Literal["minute_of_day", "hour", "weekday", "month", "day_of_year"]
-Comparison = Literal["today", "prevalence", "champion"]
+Comparison = Literal["today", "prevalence", "champion", "logistic_regression", "boosted_trees"]
 
 
 @section
@@ -31,6 +38,9 @@ class Column:
     description: str = ""
     minimum: float | None = None
     maximum: float | None = None
+    """Bounds of a number, or of a part of a time: outside of them a value is a fault."""
+    deviation: tuple[Positive, Positive] | None = None
+    """Between which bounds the standard deviation of a number lies: in other units it would not."""
     nullable: bool = True
     group: str = ""
     """Features of one group come from one source; the report and ablations name them together."""
@@ -39,8 +49,11 @@ class Column:
     def _consistent(self) -> "Column":
         if (self.type == "timestamp") != bool(self.part):
             raise ValueError("part belongs to a timestamp, and a timestamp needs one")
-        if self.type != "numeric" and (self.minimum is not None or self.maximum is not None):
-            raise ValueError(f"minimum and maximum belong to a numeric column, this one is {self.type}")
+        bounds = self.minimum is not None or self.maximum is not None
+        if self.type not in {"numeric", "timestamp"} and bounds:
+            raise ValueError(f"minimum and maximum belong to a number or a part of a time, this column is {self.type}")
+        if self.deviation and (self.type != "numeric" or self.deviation[0] >= self.deviation[1]):
+            raise ValueError("deviation is two ascending bounds and belongs to a numeric column")
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
             raise ValueError(f"minimum {self.minimum:g} is above maximum {self.maximum:g}")
         return self
@@ -103,6 +116,8 @@ class Data:
     """What the model sees."""
     attributes: Mapping[Name, Column] = Field(default_factory=dict)
     """What the model does not see: used for slices, baselines and the smoke test only."""
+    known_afterwards: Names = ()
+    """Columns of the source tables that are not known yet when a prediction is asked for: none may be a feature."""
     maximum_bytes: Annotated[int, Field(gt=0)] = 10_000_000_000
     """The query is refused when it would read more than this."""
 
@@ -126,6 +141,8 @@ class Validation:
     """In any feature of any split, where the column does not say that it is never null."""
     maximum_unseen_fraction: Fraction = 0.01
     """Of a split's rows whose category does not occur in training."""
+    maximum_duplicate_fraction: Fraction = 0.001
+    """Of a split's rows that are the same as another in everything but the key."""
     maximum_shift: Positive = 0.3
     """From training to each other split: Jensen-Shannon divergence (numbers), L-infinity distance (categories)."""
     shift_exempt: Names = ()
@@ -151,16 +168,11 @@ class Network:
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
     embedding: Count = 8
     """Width of a category's embedding."""
-
-
-@section
-class ClassWeights:
-    """How the rare class is made to count."""
-
-    method: Literal["none", "balanced"] = "balanced"
-    """balanced: rows / (classes x rows of the class), as BigQuery ML's AUTO_CLASS_WEIGHTS."""
-    cap: Annotated[float, Field(ge=1)] = 50.0
-    """No weight exceeds this."""
+    architecture: Literal["deep", "wide_and_deep", "ensemble"] = "deep"
+    """wide_and_deep: a linear model of the encoded values, categories crossed, beside the network; ensemble: the mean
+    of several networks."""
+    members: Annotated[int, Field(ge=2, le=20, strict=True)] = 5
+    """Of an ensemble."""
 
 
 @section
@@ -174,7 +186,9 @@ class Training:
     """Epochs without a better validation AUC-PR before training stops."""
     seed: Annotated[int, Field(ge=0)] = 7
     network: Network = Field(default_factory=Network)
-    class_weights: ClassWeights = Field(default_factory=ClassWeights)
+    imbalance: Imbalance = Field(default_factory=Imbalance)
+    tuning: Tuning | None = None
+    """A search before the training; none where nothing is said."""
     hardware: Hardware = Field(default_factory=Hardware)
     mixed_precision: bool = False
     """Computes in 16 bits what it can: float16 on a GPU, bfloat16 on a TPU. The exported model is float32."""
@@ -184,12 +198,14 @@ class Training:
     """Encoded rows of up to so many gigabytes are held in memory; more are streamed from the disk of the machine."""
 
 
-Metric = Literal["auc_pr", "auc", "precision", "recall", "calibration", "example_count", "positives"]
+Metric = Literal[
+    "auc_pr", "auc", "precision", "recall", "calibration", "calibration_error", "example_count", "positives"
+]
 
 
 @section
 class Gate:
-    """One condition that a model must meet. Exactly one of minimum, maximum and margin is given."""
+    """One condition that a model must meet. Exactly one of minimum, maximum, margin and gap is given."""
 
     metric: Metric
     by: Names = ()
@@ -199,14 +215,27 @@ class Gate:
     against: Comparison | Literal[""] = ""
     margin: float | None = None
     """The metric must be at least that of `against` plus this; a negative margin allows a drop."""
+    gap: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Between the slices by `by` the metric may differ by this at most: recall for equal opportunity."""
+
+    @field_validator("metric", mode="before")
+    @classmethod
+    def _not_accuracy(cls, metric: object) -> object:
+        if metric == "accuracy":
+            raise ValueError(
+                "accuracy rewards a model that always says no where one class is rare: take auc_pr, recall or precision"
+            )
+        return metric
 
     @model_validator(mode="after")
     def _one_bound(self) -> "Gate":
-        given = [name for name in ("minimum", "maximum", "margin") if getattr(self, name) is not None]
+        given = [name for name in ("minimum", "maximum", "margin", "gap") if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError(f"a gate has exactly one of minimum, maximum and margin, got {given or 'none'}")
+            raise ValueError(f"a gate has exactly one of minimum, maximum, margin and gap, got {given or 'none'}")
         if (self.margin is None) != (not self.against):
             raise ValueError("against and margin belong together")
+        if self.gap is not None and not self.by:
+            raise ValueError("a gap is between slices: it needs columns in by")
         return self
 
 
@@ -214,8 +243,9 @@ class Gate:
 class Evaluation:
     """How a model is judged."""
 
-    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    """A score above this is a positive decision; a score equal to it is not, as TFMA counts."""
+    threshold: Threshold = 0.5
+    """A score above this is a positive decision; a score equal to it is not, as TFMA counts. Or the rule by which it is
+    chosen on the validation split."""
     slices: Annotated[tuple[Names, ...], Field(min_length=1), AfterValidator(unique)]
     """Each entry is a set of columns; the empty one is all rows together."""
     minimum_count: Count = 200
@@ -254,6 +284,8 @@ class Serving:
     smoke_rows: Count = 16
     smoke_tolerance: Positive = 1e-4
     """Largest difference between an online score and the offline score of the same row."""
+    load: LoadProfile | None = None
+    """What the endpoint must bear; unchecked where nothing is said."""
 
     @model_validator(mode="after")
     def _replicas(self) -> "Serving":
@@ -290,7 +322,10 @@ class ProblemConfig:
     data: Data
     validation: Validation
     baseline: Baseline
+    signal: Signal = Field(default_factory=Signal)
+    prototype: Prototype = Field(default_factory=Prototype)
     training: Training = Field(default_factory=Training)
     evaluation: Evaluation
+    explanation: Explanation = Field(default_factory=Explanation)
     serving: Serving
     monitoring: Monitoring

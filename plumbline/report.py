@@ -6,17 +6,22 @@ from pathlib import Path
 
 import jinja2
 
-from plumbline.charts import curve_chart, history_chart, slice_chart
+from plumbline.charts import curve_chart, history_chart, importance_chart, slice_chart
 from plumbline.dataset import Summary
+from plumbline.explanation import ImportanceReport
 from plumbline.gates import CANDIDATE, GateResult, Verdict, describe
+from plumbline.operating_point import OperatingPoints
 from plumbline.problem import Metric
+from plumbline.prototype import PrototypeReport
 from plumbline.runs import STEPS, Run, outcome
 from plumbline.scoreboard import Estimate, Scoreboard, SliceResult
-from plumbline.training import History
+from plumbline.signal import SignalReport
+from plumbline.training import History, balanced
+from plumbline.tuning import TuningReport
 from plumbline.validation import ValidationReport
 
 TEMPLATES = Path(__file__).parent / "templates"
-_HEADLINE: Sequence[Metric] = ("auc_pr", "auc", "precision", "recall", "calibration")
+_HEADLINE: Sequence[Metric] = ("auc_pr", "auc", "precision", "recall", "calibration", "calibration_error")
 _WORST = 12
 """Slices that the page lists; the card has all."""
 
@@ -27,9 +32,14 @@ class Findings:
 
     summary: Summary | None = None
     validation: ValidationReport | None = None
+    signal: SignalReport | None = None
+    prototype: PrototypeReport | None = None
+    tuning: TuningReport | None = None
     history: History | None = None
     board: Scoreboard | None = None
+    points: OperatingPoints | None = None
     verdict: Verdict | None = None
+    importance: ImportanceReport | None = None
 
 
 def render(run: Run, findings: Findings, *, title: str, links: Mapping[str, str]) -> str:
@@ -58,6 +68,7 @@ def render(run: Run, findings: Findings, *, title: str, links: Mapping[str, str]
         gates=_gates(findings.verdict),
         value=_value,
         describe=describe,
+        balanced=balanced,
     )
 
 
@@ -92,6 +103,8 @@ def _charts(findings: Findings) -> Mapping[str, str]:
         for name in dict.fromkeys(r.slice[0][0] for r in board.results if len(r.slice) == 1):
             results = [r for r in board.results if r.model == CANDIDATE and [n for n, _ in r.slice] == [name]]
             charts[f"AUC-PR by {name}"] = slice_chart(results, "auc_pr")
+    if importance := findings.importance:
+        charts["what the model looks at"] = importance_chart(importance.features)
     if history := findings.history:
         charts["loss"] = history_chart({n: v for n, v in history.epochs.items() if n in {"loss", "val_loss"}}, "loss")
         shown = {n: v for n, v in history.epochs.items() if n.endswith("auc_pr")}

@@ -28,9 +28,13 @@ USES: Mapping[str, Uses] = {
     "ingest": Uses(("place", "name", "data", "sql", "source_version")),
     "validate": Uses(("data", "validation"), ("ingest",)),
     "baseline": Uses(("data", "today"), ("ingest",)),
-    "train": Uses(("place", "name", "data", "training"), ("ingest",)),
-    "evaluate": Uses(("place", "data", "evaluation", "champion"), ("ingest", "baseline", "train")),
-    "card": Uses(("name", "statement", "data", "evaluation", "code"), ("ingest", "train", "evaluate")),
+    "signal": Uses(("data", "signal"), ("ingest",)),
+    "prototype": Uses(("place", "name", "data", "prototype"), ("ingest",)),
+    "tune": Uses(("place", "name", "data", "training"), ("ingest",)),
+    "train": Uses(("place", "name", "data"), ("ingest", "tune")),
+    "evaluate": Uses(("place", "data", "evaluation", "champion"), ("ingest", "baseline", "prototype", "train")),
+    "explain": Uses(("data", "explanation"), ("ingest", "train")),
+    "card": Uses(("name", "statement", "data", "evaluation", "code"), ("ingest", "train", "evaluate", "explain")),
 }
 """The steps that may be cached. A test holds this against the compiled pipeline."""
 
@@ -55,7 +59,7 @@ def reused(past: Sequence[Past], inputs: Mapping[str, str]) -> frozenset[str]:
 
 
 def durations(past: Sequence[Past], inputs: Mapping[str, str]) -> Mapping[str, float]:
-    """Seconds of each step when it was last done and not taken from the cache; of `train`, with the same settings.
+    """Seconds of each step when it was last done and not taken from the cache; of what fits, with the same settings.
 
     Args:
         past: Runs of the problem, the newest first.
@@ -64,7 +68,8 @@ def durations(past: Sequence[Past], inputs: Mapping[str, str]) -> Mapping[str, f
     found: dict[str, float] = {}
     for one in past:
         for step in one.run.steps.values():
-            comparable = step.name != "train" or one.inputs.get("training") == inputs.get("training")
+            fits = step.name in {"tune", "train"}
+            comparable = not fits or one.inputs.get("training") == inputs.get("training")
             if step.state == "SUCCEEDED" and step.seconds is not None and comparable:
                 found.setdefault(step.name, step.seconds)
     return found

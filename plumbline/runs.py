@@ -1,7 +1,7 @@
 """A run of the pipeline as it stands, and what became of it."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -10,8 +10,12 @@ STEPS = (
     "ingest",
     "validate",
     "baseline",
+    "signal",
+    "prototype",
+    "tune",
     "train",
     "evaluate",
+    "explain",
     "card",
     "register",
     "deploy",
@@ -101,19 +105,27 @@ def outcome(run: Run) -> Outcome:
     broken = [run.steps[name] for name in STEPS if name in run.steps and run.steps[name].state in _BROKEN]
     if broken:
         return Outcome("failed", broken[0].name, first_line(broken[0].error) or broken[0].state.lower())
-    checks = run.metadata("validate", "report")
-    if checks and not checks["passed"]:
-        return Outcome("blocked", "validate", f"the data is not fit to train on: {_listed(checks['failed'])}")
+    if blocked := next(_blocked(run), None):
+        return blocked
     verdict = run.metadata("evaluate", "verdict")
-    if verdict and not verdict["passed"]:
-        return Outcome("blocked", "evaluate", str(verdict["summary"]))
-    card = run.metadata("card", "card")
-    if card and not card["complete"]:
-        return Outcome("blocked", "card", f"the model card lacks {_listed(card['missing'])}")
     monitor = run.steps.get("monitor")
     if monitor and monitor.state in DONE:
         return Outcome("shipped", "monitor", str(verdict.get("summary", "")))
     return Outcome("failed", "run", run.error or "the run ended before the model was watched")
+
+
+def _blocked(run: Run) -> Iterator[Outcome]:
+    """What has blocked a run, in the order of its steps."""
+    checks, signal = run.metadata("validate", "report"), run.metadata("signal", "report")
+    verdict, card = run.metadata("evaluate", "verdict"), run.metadata("card", "card")
+    if checks and not checks["passed"]:
+        yield Outcome("blocked", "validate", f"the data is not fit to train on: {_listed(checks['failed'])}")
+    if signal and not signal["passed"]:
+        yield Outcome("blocked", "signal", str(signal["summary"]))
+    if verdict and not verdict["passed"]:
+        yield Outcome("blocked", "evaluate", str(verdict["summary"]))
+    if card and not card["complete"]:
+        yield Outcome("blocked", "card", f"the model card lacks {_listed(card['missing'])}")
 
 
 def first_line(text: str) -> str:

@@ -4,13 +4,18 @@ from pathlib import Path
 from typing import TypeVar
 
 from plumbline.dataset import Summary
+from plumbline.explanation import ImportanceReport
 from plumbline.gates import Verdict
 from plumbline.mount import local_path
+from plumbline.operating_point import POINTS, OperatingPoints
+from plumbline.prototype import PrototypeReport
 from plumbline.report import Findings
 from plumbline.runs import Run
 from plumbline.scoreboard import Scoreboard
 from plumbline.section import from_json
+from plumbline.signal import SignalReport
 from plumbline.training import History
+from plumbline.tuning import TuningReport
 from plumbline.validation import ValidationReport
 
 T = TypeVar("T")
@@ -21,9 +26,14 @@ def find(run: Run, mount: Path) -> Findings:
     return Findings(
         summary=_read(Summary, run.uri("ingest", "dataset"), mount, "summary.json"),
         validation=_read(ValidationReport, run.uri("validate", "report"), mount),
+        signal=_read(SignalReport, run.uri("signal", "report"), mount),
+        prototype=_read(PrototypeReport, run.uri("prototype", "report"), mount),
+        tuning=_read(TuningReport, run.uri("tune", "report"), mount),
         history=_read(History, run.uri("train", "history"), mount),
         board=_read(Scoreboard, run.uri("evaluate", "evaluation_result"), mount, "scoreboard.json"),
+        points=_read(OperatingPoints, run.uri("evaluate", "evaluation_result"), mount, POINTS),
         verdict=_read(Verdict, run.uri("evaluate", "verdict"), mount),
+        importance=_read(ImportanceReport, run.uri("explain", "importance"), mount),
     )
 
 

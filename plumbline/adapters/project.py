@@ -329,15 +329,25 @@ def _may(caller: Caller, permission: str) -> bool:
     try:
         PROBES[permission](caller)
     except exceptions.Forbidden as error:
-        # Another permission may be the one that is missing.
-        if permission not in error.message:
+        if permission in error.message:
+            return False
+        # Another permission may be the one that is missing: where the same call asks for it, it is told there.
+        same = [name for name, probe in PROBES.items() if probe is PROBES[permission]]
+        if not any(name in error.message for name in same):
             raise
-        return False
     return True
 
 
 def _create_table(caller: Caller) -> None:
     statement = f"CREATE TABLE `{_dataset_id(caller)}.{_PROBE}` AS SELECT 1 AS one"
+    config = bigquery.QueryJobConfig(dry_run=True)
+    caller.bigquery().query(statement, job_config=config, job_retry=None, **_PATIENCE)
+
+
+def _create_model(caller: Caller) -> None:
+    # Not OR REPLACE: that a model of this name is there would be no permission to replace it.
+    options = "OPTIONS(MODEL_TYPE = 'LOGISTIC_REG', INPUT_LABEL_COLS = ['y'])"
+    statement = f"CREATE MODEL `{_dataset_id(caller)}.{_PROBE}` {options} AS SELECT 1 AS x, 0 AS y"
     config = bigquery.QueryJobConfig(dry_run=True)
     caller.bigquery().query(statement, job_config=config, job_retry=None, **_PATIENCE)
 
@@ -352,6 +362,10 @@ def _dataset_id(caller: Caller) -> str:
 
 PROBES: Mapping[str, Callable[[Caller], object]] = {
     "bigquery.datasets.get": _dataset,
+    "bigquery.models.create": _create_model,
+    "bigquery.models.getData": _create_model,
+    "bigquery.models.updateData": _create_model,
+    "bigquery.models.updateMetadata": _create_model,
     "bigquery.tables.create": _create_table,
     "bigquery.tables.list": _list_tables,
 }

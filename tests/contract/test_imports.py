@@ -12,9 +12,9 @@ from components.artifacts import VertexModel
 from components.register import register
 from emulator.runtime import stand_in, warm
 from plumbline.champion import Champion
-from plumbline.config import load_problem
 from plumbline.dataset import SPLITS, SplitSummary, Summary, write_summary
 from plumbline.environment import Place
+from plumbline.operating_point import OperatingPoint, OperatingPoints, write_points
 from plumbline.section import to_json
 from tests.contract import vertex as vx
 from tests.contract.conftest import LOCATION, PROJECT, Emulator
@@ -41,7 +41,7 @@ def test_only_the_step_that_loads_models_is_forked_from_the_server_with_tensorfl
 ) -> None:
     """All others have imported Google's clients."""
     variables = {each["name"]: each["value"] for each in EXECUTORS[executor]["container"].get("env", ())}
-    wanted = "tensorflow" if executor == "exec-evaluate" else "clients"
+    wanted = "tensorflow" if executor in {"exec-evaluate", "exec-explain"} else "clients"
     assert chosen(emulator, {**variables, "_KFP_RUNTIME": "true", "TMPDIR": "/x"}) == wanted
 
 
@@ -53,13 +53,14 @@ def test_the_container_that_serves_is_forked_from_the_server_with_tensorflow(
     monkeypatch.setenv("AIPLATFORM_EMULATOR_HOST", emulator.endpoints.aiplatform)
     # As `emulator.runtime.launcher` does.
     monkeypatch.setattr(artifact_types, "_GCS_LOCAL_MOUNT_PREFIX", f"{mount}/")
-    for folder in ("model", "dataset"):
+    for folder in ("model", "dataset", "result"):
         (mount / name / folder).mkdir(parents=True)
     write_summary(mount / name / "dataset", SUMMARY)
+    point = OperatingPoint(model="candidate", threshold=0.2, source="rule", explanation="")
+    write_points(mount / name / "result", OperatingPoints(points=(point,)))
     register.python_func(
         place=to_json(PLACE),
         name=name,
-        evaluation=to_json(load_problem(ROOT / "configs" / "flights.yaml").config.evaluation),
         champion=to_json(Champion()),
         lineage="l",
         run="r",
@@ -67,8 +68,11 @@ def test_the_container_that_serves_is_forked_from_the_server_with_tensorflow(
         serving_image=vx.IMAGE,
         dataset=Dataset(uri=f"gs://{name}/dataset"),
         model=Model(uri=f"gs://{name}/model"),
+        evaluation_result=Artifact(uri=f"gs://{name}/result"),
         card=Artifact(uri=f"gs://{name}/card"),
         version=VertexModel(),
     )
     made = vx.connect(emulator).models.get_model(name=f"{vx.PARENT}/models/{name}")
-    assert chosen(emulator, {each.name: each.value for each in made.container_spec.env}) == "tensorflow"
+    variables = {each.name: each.value for each in made.container_spec.env}
+    assert chosen(emulator, variables) == "tensorflow"
+    assert variables["THRESHOLD"] == "0.2"

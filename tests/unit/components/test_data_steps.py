@@ -25,6 +25,7 @@ DATA = Data(
     label=Label(column="late", positive=True),
     split=Split(**{s: Window(start=DAYS[i], end=DAYS[i + 1]) for i, s in enumerate(SPLITS)}),
     features={"line": Column(type="categorical")},
+    attributes={"weight": Column(type="numeric")},
 )
 
 
@@ -41,6 +42,7 @@ def dataset(tmp_path: Path) -> Dataset:
                 "sent_at": pa.array([moment] * 4, pa.timestamp("us")),
                 "late": [True, False, False, False],
                 "line": ["a", "a", "b", "b"],
+                "weight": [1.0, 2.0, 3.0, 4.0],
             }
         )
         pq.write_table(rows, split_path(folder, split))
@@ -59,15 +61,16 @@ def test_validate_returns_its_verdict_and_writes_why(tmp_path: Path, dataset: Da
     assert report.metadata["failed"] == ([] if passed else [f"rows  ({split})" for split in SPLITS])
 
 
-def test_baseline_scores_the_test_rows(tmp_path: Path, dataset: Dataset) -> None:
+def test_baseline_scores_validation_and_test_rows(tmp_path: Path, dataset: Dataset) -> None:
     """The scores in the order of the split, and the rates that they were looked up in."""
     scores, rates = Dataset(uri=str(tmp_path / "scores")), Artifact(uri=str(tmp_path / "rates"))
     by = Baseline(by=("line",), smoothing=0)
     baseline.python_func(data=to_json(DATA), baseline=to_json(by), dataset=dataset, scores=scores, rates=rates)
-    assert pq.read_table(tmp_path / "scores").to_pydict() == {
-        "id": ["test0", "test1", "test2", "test3"],
-        "prevalence": [0.25] * 4,
-        "today": [0.5, 0.5, 0.0, 0.0],
-    }
+    for split in ("validation", "test"):
+        assert pq.read_table(split_path(tmp_path / "scores", split)).to_pydict() == {
+            "id": [f"{split}{j}" for j in range(4)],
+            "prevalence": [0.25] * 4,
+            "today": [0.5, 0.5, 0.0, 0.0],
+        }
     assert from_json(Rates, (tmp_path / "rates").read_text(encoding="utf-8")).prevalence == 0.25
     assert rates.metadata == {"prevalence": 0.25, "groups": 2, "by": ["line"]}

@@ -42,9 +42,15 @@ BUDGETS: Mapping[str, frozenset[str]] = {
     "ingest": _DATA | _BIGQUERY,
     "validate": _DATA,
     "baseline": _DATA,
+    # And scikit-learn, once it fits a model.
+    "signal": _DATA,
+    "prototype": _DATA | _BIGQUERY,
+    # And Vertex AI's client, where there is a search.
+    "tune": _VERTEX | {"pydantic"},
     "train": _VERTEX | {"pydantic"},
     # And TensorFlow, once it loads a model.
     "evaluate": _DATA,
+    "explain": _DATA,
     "card": _DATA | {"jinja2", "jsonschema", "model_card_toolkit"},
     "register": _DATA | _VERTEX,
     "deploy": _DATA | _VERTEX,

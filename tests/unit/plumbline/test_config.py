@@ -71,14 +71,14 @@ def test_all_that_is_wrong_is_told_at_once_with_its_lines(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("before", "after", "wanted"),
     [
-        ("  threshold: 0.5\n", "", None),  # it has a default
+        ("  threshold: {precision: 0.3}\n", "", None),  # it has a default
         ("  goal: ", "  gaol: ", "unknown key gaol: did you mean goal?"),
         ("distance: {type: numeric,", "distance: {type: nummeric,", "data.features.distance.type: Input should be"),
         ("test: {start: 2013-11-01", "test: {start: 2013-10-01", "must follow each other in time"),
         ("by: [carrier, hour]", "by: [carier, hour]", "unknown column carier: did you mean carrier?"),
         ("by: [origin], minimum", "by: [weekday], minimum", "needs the same columns among evaluation.slices"),
         ("minimum_replicas: 1", "minimum_replicas: 5", "maximum_replicas must be >= minimum_replicas, got 3 < 5"),
-        ("metric: auc_pr, minimum: 0.2", "metric: auc_pr", "exactly one of minimum, maximum and margin"),
+        ("metric: auc_pr, minimum: 0.2", "metric: auc_pr", "exactly one of minimum, maximum, margin and gap"),
         ("column: late", "column: carrier", "the label carrier is among the features"),
         ("query: queries/flights.sql", "query: queries/absent.sql", "there is no SQL file"),
         ("sampling_rate: 1.0", "sampling_rate: .nan", "monitoring.sampling_rate"),

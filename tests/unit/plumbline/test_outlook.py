@@ -95,7 +95,8 @@ def test_an_emulator_s_bytes_are_called_so() -> None:
 def test_an_unchanged_run_reuses_everything_and_rolls_nothing_out() -> None:
     """The version that serves has the lineage that this run would give."""
     text = told(LIVE)
-    assert "from the cache: ingest, validate, baseline, train, evaluate, card\n" in text
+    cached = "ingest, validate, baseline, signal, prototype, tune, train, evaluate, explain, card"
+    assert f"from the cache: {cached}\n" in text
     assert "to be run: snapshot, register, deploy, monitor, report\n" in text
     assert "nothing has changed since: the model will be the same" in text
     assert "champion: version 3" in text

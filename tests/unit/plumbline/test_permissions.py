@@ -113,7 +113,7 @@ def test_a_permission_is_where_it_can_be_tested() -> None:
     starts = {"storage": {"bucket"}, "artifactregistry": {"repository"}, "iam": {"service_account"}}
     for need in NEEDS:
         start = need.permission.partition(".")[0]
-        tables = need.permission.startswith(("bigquery.tables", "bigquery.datasets"))
+        tables = need.permission.startswith(("bigquery.tables", "bigquery.datasets", "bigquery.models"))
         assert need.on in ({"dataset", "table"} if tables else starts.get(start, {"project"})), need
 
 
@@ -121,7 +121,10 @@ def test_needs_are_those_of_one_account_in_one_place() -> None:
     """Asking for each account and place gives each need once."""
     found = [need for who in get_args(Who) for on in get_args(On) for need in needs(who, on)]
     assert sorted(found, key=str) == sorted(NEEDS, key=str)
-    assert {need.call for need in needs("pipeline", "service_account")} == {"JobService.CreateCustomJob"}
+    assert {need.call for need in needs("pipeline", "service_account")} == {
+        "JobService.CreateCustomJob",
+        "JobService.CreateHyperparameterTuningJob",
+    }
 
 
 def test_permissions_are_unique_and_sorted() -> None:
@@ -136,6 +139,10 @@ def test_a_role_holds_what_its_account_needs_in_its_place() -> None:
     found = roles()
     assert found["pipeline_images"] == ("artifactregistry.repositories.downloadArtifacts",)
     assert found["pipeline_dataset"] == (
+        "bigquery.models.create",
+        "bigquery.models.getData",
+        "bigquery.models.updateData",
+        "bigquery.models.updateMetadata",
         "bigquery.tables.create",
         "bigquery.tables.get",
         "bigquery.tables.getData",

@@ -13,6 +13,10 @@ from plumbline.runs import Run, Step
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "training.yaml"
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+EARLY = {"ingest", "validate", "baseline", "signal", "prototype"}
+"""What reads the rows alone."""
+FITTED = {"tune", "train", "evaluate", "explain", "card"}
+"""The search, and what reads the model."""
 INPUTS = {name: f"{name} 1" for uses in USES.values() for name in uses.parameters}
 
 
@@ -40,12 +44,15 @@ def test_the_first_run_finds_none() -> None:
     [
         ("code", set()),
         ("source_version", set()),
-        ("validation", {"ingest", "baseline", "train", "evaluate", "card"}),
-        ("training", {"ingest", "validate", "baseline"}),
-        ("evaluation", {"ingest", "validate", "baseline", "train"}),
-        ("champion", {"ingest", "validate", "baseline", "train"}),
-        ("today", {"ingest", "validate", "train"}),
-        ("statement", {"ingest", "validate", "baseline", "train", "evaluate"}),
+        ("validation", EARLY - {"validate"} | FITTED),
+        ("training", EARLY),
+        ("signal", EARLY - {"signal"} | FITTED),
+        ("prototype", EARLY - {"prototype"} | FITTED - {"evaluate", "card"}),
+        ("evaluation", EARLY | FITTED - {"evaluate", "card"}),
+        ("explanation", EARLY | FITTED - {"explain", "card"}),
+        ("champion", EARLY | FITTED - {"evaluate", "card"}),
+        ("today", EARLY - {"baseline"} | FITTED - {"evaluate", "card"}),
+        ("statement", EARLY | FITTED - {"card"}),
     ],
 )
 def test_a_change_runs_what_it_touches_and_what_reads_that(changed: str, kept: set[str]) -> None:
@@ -55,15 +62,15 @@ def test_a_change_runs_what_it_touches_and_what_reads_that(changed: str, kept: s
 
 def test_what_a_run_has_not_done_is_not_there() -> None:
     """A failed step and what would have read it run again; an older run may have done it."""
-    failed = past(train="FAILED", evaluate="NOT_TRIGGERED", card="NOT_TRIGGERED")
-    assert reused([failed], INPUTS) == {"ingest", "validate", "baseline"}
+    failed = past(train="FAILED", evaluate="NOT_TRIGGERED", explain="NOT_TRIGGERED", card="NOT_TRIGGERED")
+    assert reused([failed], INPUTS) == EARLY | {"tune"}
     assert reused([failed, past()], INPUTS) == set(USES)
 
 
 def test_an_input_that_nobody_knows_is_not_the_same() -> None:
     """A run that does not tell its champion proves nothing of its evaluation."""
     silent = {name: value for name, value in INPUTS.items() if name != "champion"}
-    assert reused([past(silent)], silent) == {"ingest", "validate", "baseline", "train"}
+    assert reused([past(silent)], silent) == EARLY | {"tune", "train", "explain"}
 
 
 def test_times_are_of_the_last_run_that_did_the_step_itself() -> None:
@@ -81,8 +88,9 @@ def test_the_table_is_that_of_the_compiled_pipeline() -> None:
     for name, task in tasks(spec):
         if task.get("cachingOptions", {}).get("enableCache"):
             inputs = task.get("inputs", {})
-            parameters = {source(p) for p in inputs.get("parameters", {}).values()}
-            steps = {artifact(a) for a in inputs.get("artifacts", {}).values()}
+            given = inputs.get("parameters", {}).values()
+            parameters = {source(p) for p in given if not made(p)}
+            steps = {artifact(a) for a in inputs.get("artifacts", {}).values()} | {made(p) for p in given if made(p)}
             found[name] = ({p for p in parameters if not p.endswith("_image")}, steps)
     assert found == {name: (set(uses.parameters), set(uses.steps)) for name, uses in USES.items()}
 
@@ -101,6 +109,12 @@ def source(binding: Mapping[str, Any]) -> str:
     if "taskOutputParameter" in binding:
         return str(binding["taskOutputParameter"]["outputParameterKey"])
     return str(binding["componentInputParameter"]).removeprefix("pipelinechannel--").removeprefix("snapshot-")
+
+
+def made(binding: Mapping[str, Any]) -> str:
+    """The task that gives a parameter, empty where it is none but the snapshot."""
+    task = str(binding.get("taskOutputParameter", {}).get("producerTask", "snapshot"))
+    return "" if task == "snapshot" else task
 
 
 def artifact(binding: Mapping[str, Any]) -> str:
