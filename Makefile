@@ -150,7 +150,7 @@ bench: $(READY) ## Measure speed, in ten minutes, or one PART=...; docs/performa
 .PHONY: clean
 clean: ## Remove what runs have left (not the environment)
 	@test ! -e $(READY) || $(RUN) stop --state $(STATE)
-	rm -rf $(STATE)/emulator $(STATE)/runs $(STATE)/compiled $(STATE)/drills $(STATE)/training.yaml training.yaml .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(STATE)/emulator $(STATE)/runs $(STATE)/compiled $(STATE)/drills $(STATE)/ablation $(STATE)/training.yaml training.yaml .mypy_cache .pytest_cache .ruff_cache
 
 .PHONY: help
 help: ## Show this help

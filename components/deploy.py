@@ -38,6 +38,8 @@ def deploy(
         resourceName=served.endpoint,
         deployedModelId=served.deployed_model_id,
         smokeDifference=served.difference,
-        replicaRate=served.replica_rate or 0.0,
+        replicaRate=served.replica_rate.rate if served.replica_rate else 0.0,
+        replicaRateLow=served.replica_rate.low if served.replica_rate else 0.0,
+        replicaRateHigh=served.replica_rate.high if served.replica_rate else 0.0,
         sample=json.dumps(dict(probe.instances[0])),
     )

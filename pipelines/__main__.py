@@ -264,7 +264,9 @@ def _options() -> argparse.Namespace:
     added["images"].add_argument("--check", action="store_true", help="only look whether they are there")
     added["cancel"].add_argument("--run", default="", help="id of the run; all that are under way if not given")
     added["clean-cloud"].add_argument("--yes", action="store_true", help="do not ask")
-    added["ablate"].add_argument("--seeds", type=int, default=3, help="trainings of each kind, at least 2")
+    added["ablate"].add_argument(
+        "--seeds", type=int, default=3, help="trainings of each kind; from 2 on chance in training is known"
+    )
     added["publish"].add_argument("--tag", required=True)
     added["load"].add_argument("--table", required=True, help="name of the table, without project and dataset")
     added["load"].add_argument("--file", type=Path, required=True, help="a .parquet or .csv file")

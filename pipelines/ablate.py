@@ -2,40 +2,37 @@
 
 import dataclasses
 import itertools
-import json
+import os
+import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 from pipelines.code import code_digest
 from pipelines.commands import now
+from pipelines.finish import fetch
 from pipelines.parameters import local_images
 from pipelines.session import Session
-from plumbline.ablation import ALL, groups, table, worths
+from plumbline.ablation import ALL, Ablation, Areas, Trial, areas, groups, kept, table, worths
 from plumbline.adapters import pipeline_jobs
 from plumbline.adapters.custom_jobs import Job, run
-from plumbline.adapters.operations import service_errors
+from plumbline.adapters.evaluation import scorer
+from plumbline.adapters.model_files import download
 from plumbline.cost import Machines, hourly
+from plumbline.dataset import file_rows, split_path
 from plumbline.errors import PlumblineError, ServiceError
+from plumbline.evaluation import scored_parts
 from plumbline.labels import label
 from plumbline.problem import Data
-from plumbline.section import from_json
-from plumbline.training import COMMAND, ENVIRONMENT, History, arguments
-from plumbline.tuning import METRIC
+from plumbline.section import from_json, to_json
+from plumbline.training import COMMAND, ENVIRONMENT, arguments
 
 _AT_ONCE = 2
 Images = Callable[[], Mapping[str, str]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Trial:
-    """One training."""
-
-    without: str
-    """The group that it lacks, or ALL."""
-    seed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,45 +45,41 @@ class _Source:
     place: str
     """gs:// URI of the folder for what they leave."""
 
+    def folder(self, trial: Trial) -> str:
+        """The gs:// URI of what one of them leaves."""
+        return f"{self.place}/{trial.name}"
+
 
 def ablate(session: Session, *, seeds: int, images: Images) -> int:
-    """Says what each group of features is worth on the validation split; the test split stays for the gates.
+    """Says what each group of features is worth on the validation split.
+
+    Never on the test split: whoever chooses features by it has no untouched rows left for the gates to judge by.
 
     Args:
         session: Where, and what.
-        seeds: Trainings of each kind, at least two: only then can a difference be told from chance.
+        seeds: Trainings of each kind; from two on the interval knows the chance in training.
         images: Gives the images by their plain names, built where they have to be.
 
     Raises:
         PlumblineError: There is no dataset, it may cost more than the environment allows, or a training fails.
     """
-    if seeds < 2:
-        raise PlumblineError(f"a difference is told from chance by at least 2 seeds, got {seeds}")
-    say, data = session.say, session.loaded.config.data
-    members = groups(data.features)
+    if seeds < 1:
+        raise PlumblineError(f"wanted at least 1 seed, got {seeds}")
+    say, members = session.say, groups(session.loaded.config.data.features)
     if len(members) < 2:
         raise PlumblineError(f"there is nothing to leave out: the only group of features is {list(members)}")
-    trials = [_Trial(group, seed) for group, seed in itertools.product((ALL, *members), range(seeds))]
-    _check_cost(session, len(trials))
+    trials = [Trial(group, seed) for group, seed in itertools.product((ALL, *members), range(seeds))]
     dataset = _dataset(session)
+    _check_cost(session, len(trials))
     say(f"{len(trials)} trainings, {_AT_ONCE} at a time, on {dataset}")
-    folder = f"{now():%Y%m%d%H%M%S}"
-    place = f"gs://{session.environment.bucket}/ablation/{folder}"
+    started = f"{now():%Y%m%d%H%M%S}"
+    place = f"gs://{session.environment.bucket}/ablation/{started}"
     source = _Source(dataset, images()["plumbline/trainer"], place)
-    found: dict[str, list[float]] = {}
-    with _stopped_by_an_interrupt() as sleep, ThreadPoolExecutor(_AT_ONCE) as pool:
-        scores = pool.map(lambda trial: _train(session, trial, source, sleep), trials)
-        for trial, score in zip(trials, scores, strict=True):
-            what = f"without {trial.without}" if trial.without else "all features"
-            say(f"  {what:<28} seed {trial.seed}: {score:.4f}")
-            found.setdefault(trial.without, []).append(score)
-    result = worths(found, members)
-    for line in table(result, found[ALL]):
-        say(line)
-    path = session.state / "ablation" / f"{folder}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps([dataclasses.asdict(each) for each in result], indent=2) + "\n", encoding="utf-8")
-    say(f"  {'ablation':<12} {path}")
+    _train_all(session, trials, source)
+    rows, found = _score_all(session, trials, source)
+    whole = sum(found[Trial(ALL, seed)].whole for seed in range(seeds)) / seeds
+    result = Ablation(dataset=dataset, rows=rows, seeds=seeds, whole=whole, groups=worths(found, members))
+    _tell(result, session, session.state / "ablation" / f"{started}.json")
     return 0
 
 
@@ -96,23 +89,30 @@ def trainer_images(session: Session) -> Images:
 
 
 def _check_cost(session: Session, trainings: int) -> None:
-    """Nothing, when so many trainings cost no more than a run may.
+    """Says what so many trainings may cost.
 
     Raises:
-        PlumblineError: They may cost more, or it cannot be told what they cost.
+        PlumblineError: They may cost more than a run may, or it cannot be told what they cost.
     """
     environment, hardware = session.environment, session.loaded.config.training.hardware
-    if environment.max_run_cost is None:
+    prices, limit = environment.prices, environment.max_run_cost
+    if prices is None:
         return
     machines = Machines(hardware.machine_type, hardware.accelerator_type, hardware.accelerator_count)
-    price = hourly(machines, hardware.replicas, environment.prices)
-    most = None if price is None else price * trainings * hardware.timeout_s / 3600
-    if most is None or most > environment.max_run_cost:
-        cost = "nobody can say what they cost" if most is None else f"they may cost {most:.2f}"
+    price = hourly(machines, hardware.replicas, prices)
+    told = f"{trainings} trainings of up to {hardware.timeout_s} s each"
+    if price is None:
+        cost = "nobody can say what they cost: a price of their machines is missing"
+    else:
+        share = prices.spot_share if hardware.scheduling == "spot" else 1.0
+        most = price * share * trainings * hardware.timeout_s / 3600
+        cost = f"at most {most:.2f} {prices.currency}"
+    if limit is not None and (price is None or most > limit):
         raise PlumblineError(
-            f"{trainings} trainings of at most {hardware.timeout_s} s: {cost}, and max_run_cost is "
-            f"{environment.max_run_cost:.2f}: lower training.hardware.timeout_s or SEEDS"
+            f"{told}: {cost}, and max_run_cost is {limit:.2f} {prices.currency}; nothing was started. Lower "
+            "training.hardware.timeout_s or SEEDS"
         )
+    session.say(f"{told}: {cost}")
 
 
 def _dataset(session: Session) -> str:
@@ -126,39 +126,67 @@ def _dataset(session: Session) -> str:
     raise ServiceError(f"no run of {config.name} has made a dataset with these columns and windows yet: run it first")
 
 
-def _train(session: Session, trial: _Trial, source: _Source, sleep: Callable[[float], None]) -> float:
-    """The best AUC-PR on the validation split of a training without a group."""
-    config, clients = session.loaded.config, session.clients
-    kept = {name: c for name, c in config.data.features.items() if (c.group or name) != trial.without}
-    data = dataclasses.replace(config.data, features=kept)
-    training = dataclasses.replace(config.training, seed=config.training.seed + trial.seed, tuning=None)
-    place = f"{source.place}/{trial.without or 'all'}-{trial.seed}"
-    given = arguments(config.name, data, training, dataset=source.dataset, history=f"{place}/history")
-    labels = {"problem": label(config.name), "run": label(f"ablation-{source.place.rpartition('/')[2]}")}
-    run(
-        clients.jobs(),
-        clients.place,
-        Job(f"{config.name}-ablate", source.image, COMMAND, given, ENVIRONMENT, place, labels),
-        training.hardware,
-        sleep=sleep,
-    )
-    with service_errors(f"reading {place}/history"), closing(clients.storage()) as storage:
-        bucket, _, name = f"{place}/history".removeprefix("gs://").partition("/")
-        text = storage.bucket(bucket).blob(name).download_as_bytes().decode()
-    return max(from_json(History, text).epochs[METRIC])
-
-
-@contextmanager
-def _stopped_by_an_interrupt() -> Iterator[Callable[[float], None]]:
-    """A sleep for the threads that wait for jobs: it ends with an error, so that they cancel them, on an interrupt."""
+def _train_all(session: Session, trials: Sequence[Trial], source: _Source) -> None:
+    """Trains all, some at a time; on a failure or an interrupt those under way are cancelled and no more begin."""
     stopped = threading.Event()
 
     def sleep(seconds: float) -> None:
         if stopped.wait(seconds):
             raise ServiceError("interrupted")
 
-    try:
-        yield sleep
-    except BaseException:
-        stopped.set()
-        raise
+    def timed(trial: Trial) -> float:
+        started = time.monotonic()
+        _train(session, trial, source, sleep)
+        return time.monotonic() - started
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        trained = {pool.submit(timed, trial): trial for trial in trials}
+        try:
+            for done in as_completed(trained):
+                what = f"without {trained[done].without}" if trained[done].without else "all features"
+                session.say(f"  {what:<28} seed {trained[done].seed}: {done.result():6.1f} s")
+        except BaseException:  # also an interrupt
+            session.say("cancelling the trainings that are under way")
+            stopped.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _train(session: Session, trial: Trial, source: _Source, sleep: Callable[[float], None]) -> None:
+    """One training, as the config has it, but for a group of features; a search for hyperparameters is not repeated."""
+    config, clients = session.loaded.config, session.clients
+    data = dataclasses.replace(config.data, features=kept(config.data.features, trial.without))
+    training = dataclasses.replace(config.training, seed=config.training.seed + trial.seed, tuning=None)
+    folder = source.folder(trial)
+    given = arguments(config.name, data, training, dataset=source.dataset, history=f"{folder}/history")
+    labels = {"problem": label(config.name), "run": label(f"ablation-{source.place.rpartition('/')[2]}")}
+    job = Job(f"{config.name}-ablate", source.image, COMMAND, given, ENVIRONMENT, folder, labels)
+    run(clients.jobs(), clients.place, job, training.hardware, sleep=sleep)
+
+
+def _score_all(session: Session, trials: Sequence[Trial], source: _Source) -> tuple[int, Mapping[Trial, Areas]]:
+    """How many rows the validation split has, and how each training scores them."""
+    config, clients = session.loaded.config, session.clients
+    data, evaluation = config.data, config.evaluation
+    # TensorFlow, which is imported to score, tells a terminal that there is no GPU.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with tempfile.TemporaryDirectory(prefix="plumbline-ablate-") as scratch, closing(clients.storage()) as storage:
+        split = split_path(Path(scratch), "validation")
+        fetch(f"{source.dataset}/{split.name}", clients, split)
+        models = {
+            trial.name: scorer(download(f"{source.folder(trial)}/model", Path(scratch) / trial.name, lambda: storage))
+            for trial in trials
+        }
+        rows = file_rows(split)
+        found = areas(scored_parts(rows, [], models, data, evaluation), trials, weight=evaluation.measures.weight)
+        return sum(part.num_rows for part in rows.parts([data.label.column])), found
+
+
+def _tell(result: Ablation, session: Session, path: Path) -> None:
+    for line in table(result):
+        session.say(line)
+    if result.seeds == 1:
+        session.say("one seed: the intervals know the chance in the rows, not that in training; SEEDS=3 adds it")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(to_json(result) + "\n", encoding="utf-8")
+    session.say(f"  {'ablation':<12} {path}")

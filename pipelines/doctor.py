@@ -89,8 +89,11 @@ def examine(config: ProblemConfig, environment: Environment, clients: Clients, w
 
 
 def quotas(config: ProblemConfig) -> Mapping[str, int]:
-    """What a run needs of each quota, by metric."""
-    return {**training_quota(config.training.hardware), **serving_quota(config.serving)}
+    """What a run needs of each quota, by metric; a search needs it for all trials that run side by side."""
+    tuning = config.training.tuning
+    jobs = min(tuning.parallel, tuning.trials) if tuning else 1
+    training = {metric: count * jobs for metric, count in training_quota(config.training.hardware).items()}
+    return {**training, **serving_quota(config.serving)}
 
 
 def lines(findings: Sequence[Finding]) -> Iterator[str]:

@@ -36,6 +36,17 @@ def curve_chart(curves: Sequence[Curve], kind: str) -> str:
     )
 
 
+def threshold_chart(curves: Sequence[Curve], threshold: float) -> str:
+    """Precision and recall of one model over the threshold, and where its own lies."""
+    names = [(curve.kind, colour) for curve, colour in zip(curves, _COLOURS.values(), strict=False)]
+    lines = [_polyline(curve.x, curve.y, colour) for curve, (_, colour) in zip(curves, names, strict=True)]
+    own = _polyline((threshold, threshold), (0.0, 1.0), _INK)
+    return _figure(
+        "".join([_axes("threshold", "precision, recall", 1.0), own, *lines, _legend(names)]),
+        "precision and recall over the threshold",
+    )
+
+
 def history_chart(series: Mapping[str, Sequence[float]], title: str) -> str:
     """Values by epoch, a line a name."""
     palette = [*_COLOURS.values()]

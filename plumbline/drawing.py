@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from plumbline.counters import Floats, Integers
+from plumbline.histogram import SEGMENTS
 from plumbline.scoreboard import Curve
 from plumbline.sums import Overall
 
@@ -13,13 +14,16 @@ _BINS = 20
 
 
 def draw(model: str, overall: Overall) -> Iterator[Curve]:
-    """The precision-recall, ROC and calibration curve, to a ten-thousandth of the score; none of one class."""
+    """All kinds of curve, to a ten-thousandth of the score; none of one class."""
     rows = overall.histogram
     if not rows.positive.any() or not rows.negative.any():
         return
     true, false = np.cumsum(rows.positive[::-1]), np.cumsum(rows.negative[::-1])
     recall, precision = true / true[-1], true / (true + false)
     yield _curve(model, "precision_recall", recall, precision, progress=recall)
+    threshold = rows.segment / SEGMENTS
+    yield _curve(model, "precision", threshold, precision[::-1], progress=threshold)
+    yield _curve(model, "recall", threshold, recall[::-1], progress=threshold)
     recall, fall_out = np.append(0.0, recall), np.append(0.0, false / false[-1])
     yield _curve(model, "roc", fall_out, recall, progress=fall_out + recall)
     yield _calibration(model, overall)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from plumbline.choosing import choose
+from plumbline.choosing import Division, choose
 from plumbline.dataset import Rows
 from plumbline.errors import GateError
 from plumbline.features import derived
@@ -19,6 +19,7 @@ from plumbline.operating_point import OperatingPoint, OperatingPoints, Rule
 from plumbline.problem import Data, Evaluation
 from plumbline.scoreboard import OVERALL, Scoreboard, SliceKey
 from plumbline.section import Names
+from plumbline.sums import scores_of, weights_of
 
 LABEL = "label"
 CHAMPION = "champion"
@@ -132,23 +133,27 @@ def operating_points(
 def _chosen(
     models: Sequence[str], rule: Rule, evaluation: Evaluation, validation: Iterable[pa.Table]
 ) -> dict[str, OperatingPoint]:
-    """By the rule, from the scores of all validation rows: nine bytes a row and eight a model."""
+    """By the rule, from the scores of all validation rows: as many as a slice needs to be judged, of both classes."""
     weight = evaluation.measures.weight
-    kept = [*models, LABEL, *([weight] if weight else [])]
-    rows = pa.concat_tables([part.select(kept) for part in validation])
-    positive = rows.column(LABEL).to_numpy() > 0
-    weights = pc.cast(rows.column(weight), pa.float64()).to_numpy() if weight else None
-    found = {}
-    for name in models:
-        choice = choose(rows.column(name).to_numpy(), positive, weights, rule)
-        found[name] = OperatingPoint(
-            model=name,
-            threshold=choice.threshold,
-            source="rule",
-            explanation=choice.explanation,
-            reached=choice.reached,
-        )
-    return found
+    divisions, seen = {name: Division() for name in models}, 0
+    for part in validation:
+        positive = part.column(LABEL).to_numpy() > 0
+        weights = weights_of(part, weight, seen) if weight else None
+        for name, division in divisions.items():
+            division.add(scores_of(part, name, name, seen), positive, weights)
+        seen += part.num_rows
+    return {name: _point(name, division, rule, evaluation) for name, division in divisions.items()}
+
+
+def _point(model: str, division: Division, rule: Rule, evaluation: Evaluation) -> OperatingPoint:
+    choice = choose(division, rule, rows=evaluation.minimum_count, positives=evaluation.minimum_positives)
+    return OperatingPoint(
+        model=model,
+        threshold=choice.threshold,
+        source="rule",
+        explanation=choice.explanation,
+        reached=choice.reached,
+    )
 
 
 def expected_slices(rows: Rows, evaluation: Evaluation) -> Sequence[SliceKey]:

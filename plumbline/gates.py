@@ -13,6 +13,7 @@ from plumbline.scoreboard import OVERALL, Scoreboard, SliceKey, SliceResult, fin
 from plumbline.section import section
 
 CANDIDATE = "candidate"
+Relation = Literal[">=", "<="]
 Result = Literal["passed", "failed", "too small to judge", "no champion yet"]
 
 
@@ -28,7 +29,7 @@ class GateResult:
     """The candidate's."""
     bound: float | None
     """What the value must reach, or not exceed: the limit, or the other model's value plus the margin."""
-    relation: Literal[">=", "<="]
+    relation: Relation
     result: Result
     reason: str
 
@@ -64,6 +65,11 @@ def decide(
 def describe(key: SliceKey) -> str:
     """A slice in words."""
     return "all rows" if key == OVERALL else ", ".join(f"{name} {value}" for name, value in key)
+
+
+def relation(gate: Gate) -> Relation:
+    """What a value must be to its bound."""
+    return "<=" if gate.maximum is not None or gate.gap is not None else ">="
 
 
 def _unmet(point: OperatingPoint) -> GateResult:
@@ -176,7 +182,7 @@ def _result(  # noqa: PLR0913, PLR0917 - one argument a field
         against=gate.against,
         value=value,
         bound=bound,
-        relation="<=" if gate.maximum is not None or gate.gap is not None else ">=",
+        relation=relation(gate),
         result=result,
         reason=reason or _sentence(gate, value, bound),
     )

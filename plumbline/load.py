@@ -1,6 +1,8 @@
 """The load that the endpoint must bear, and the replicas that it takes."""
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -38,6 +40,33 @@ class Capacity:
     """Per cent."""
 
 
+@dataclass(frozen=True, slots=True)
+class MeasuredRate:
+    """Requests a second that one replica was seen to answer, and how steadily."""
+
+    rate: float
+    low: float
+    """Of the slowest of the equal parts of the time."""
+    high: float
+    """Of the fastest."""
+
+
+def measured_rate(answered: Sequence[float], seconds: float, *, parts: int = 4) -> MeasuredRate:
+    """The rate at which requests were answered, over all of the time and over parts of it.
+
+    Args:
+        answered: When each answer came, in seconds from the start; what came after the end does not count.
+        seconds: How long it was asked, above 0.
+        parts: Equal parts that the time is cut into.
+    """
+    counts = [0] * parts
+    for moment in answered:
+        if 0 <= moment < seconds:
+            counts[int(moment / seconds * parts)] += 1
+    each = [count * parts / seconds for count in counts]
+    return MeasuredRate(sum(counts) / seconds, min(each), max(each))
+
+
 def needed_replicas(rate: float, replica_rate: float, *, target_utilisation: int, headroom: float) -> int:
     """The replicas that a rate needs: ceil(rate x headroom / (replica_rate x target_utilisation / 100)), at least 1.
 
@@ -53,11 +82,23 @@ def needed_replicas(rate: float, replica_rate: float, *, target_utilisation: int
     return max(1, math.ceil(rate * headroom / (replica_rate * target_utilisation / 100) - 1e-9))
 
 
+def needed_rate(profile: LoadProfile, capacity: Capacity) -> float:
+    """Requests a second that each replica must hold for the profile to fit: `needed_replicas` turned round.
+
+    Where one holds that much, the minimum bears the usual rate and the maximum the peak.
+    """
+    used = capacity.target_utilisation / 100
+    usual = profile.usual_rate * profile.headroom / (capacity.minimum_replicas * used)
+    return max(usual, profile.peak_rate * profile.headroom / (capacity.maximum_replicas * used))
+
+
 def shortage(profile: LoadProfile, capacity: Capacity, replica_rate: float) -> str:
     """What the endpoint lacks for its load, and what to do; empty where it lacks nothing.
 
     New replicas take minutes, so the usual rate must be held by those that are always there.
     """
+    if not replica_rate > 0:
+        return f"a replica that answers {replica_rate:g} requests/s bears no load, whatever their number: see its log"
     limits = (
         ("peak", profile.peak_rate, "maximum_replicas", capacity.maximum_replicas),
         ("usual rate", profile.usual_rate, "minimum_replicas", capacity.minimum_replicas),

@@ -8,10 +8,11 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 
 from plumbline import machines
-from plumbline.deployment import STAGING
+from plumbline.deployment import STAGING, capacity
 from plumbline.environment import Environment, Schedule
 from plumbline.finding import Finding, Severity, ok
-from plumbline.problem import ProblemConfig
+from plumbline.load import needed_rate, shortage
+from plumbline.problem import ProblemConfig, Serving
 from plumbline.project import Identity, Repository, image, pipelines
 
 _SIGN_IN = "gcloud auth application-default login"
@@ -39,6 +40,7 @@ def preflight(config: ProblemConfig, environment: Environment, identity: Identit
         ("encryption", env.encryption_key or "by keys of Google", check_key(env.encryption_key, env.location)),
         ("repositories", env.location, check_repositories(env, emulated=identity.kind == "emulator")),
         ("machines", f"train on {hardware.machine_type}, serve on {serving.machine_type}", check_machines(config, env)),
+        ("load", described_load(serving), check_load(serving)),
     )
     return tuple(finding for check, fine, found in checks for finding in (tuple(found) or (ok(check, fine),)))
 
@@ -183,6 +185,27 @@ def check_machines(config: ProblemConfig, environment: Environment) -> Iterator[
     for key, each in ((key, each) for key, findings in found.items() for each in findings):
         severity: Severity = "error" if each.fatal else "warning"
         yield Finding(severity, "machines", f"{key}: {each.message}", each.advice)
+
+
+def described_load(serving: Serving) -> str:
+    """What each replica must hold for the load to be borne, in words."""
+    if serving.load is None:
+        return "none is stated"
+    peak, usual = f"{serving.load.peak_rate:g}", f"{serving.load.usual_rate:g}"
+    wanted = f"{needed_rate(serving.load, capacity(serving)):.3g} requests/s"
+    rate = serving.load.replica_rate
+    known = "which is measured before the traffic moves" if rate is None else f"and holds {rate:.3g}"
+    return f"{usual} requests/s, {peak} at the peak: a replica must hold {wanted}, {known}"
+
+
+def check_load(serving: Serving) -> Iterator[Finding]:
+    """Whether a load profile is there, and the replicas suffice by the rate that the config states."""
+    load = serving.load
+    if load is None:
+        message = "nobody has said what the endpoint must bear, so nothing is checked before it serves"
+        yield Finding("note", "load", message, "write serving.load in the problem's config (docs/load.md)")
+    elif load.replica_rate is not None and (told := shortage(load, capacity(serving), load.replica_rate)):
+        yield Finding("error", "load", told, "raise the replicas under serving in the problem's config (docs/load.md)")
 
 
 def _placed(repository: Repository, environment: Environment, *, format_: str) -> Iterator[Finding]:

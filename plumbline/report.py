@@ -6,10 +6,11 @@ from pathlib import Path
 
 import jinja2
 
-from plumbline.charts import curve_chart, history_chart, importance_chart, slice_chart
+from plumbline.charts import curve_chart, history_chart, importance_chart, slice_chart, threshold_chart
 from plumbline.dataset import Summary
 from plumbline.explanation import ImportanceReport
 from plumbline.gates import CANDIDATE, GateResult, Verdict, describe
+from plumbline.load import MeasuredRate
 from plumbline.operating_point import OperatingPoints
 from plumbline.problem import Metric
 from plumbline.prototype import PrototypeReport
@@ -40,6 +41,8 @@ class Findings:
     points: OperatingPoints | None = None
     verdict: Verdict | None = None
     importance: ImportanceReport | None = None
+    rate: MeasuredRate | None = None
+    """What one replica was measured to hold; None where it was not measured."""
 
 
 def render(run: Run, findings: Findings, *, title: str, links: Mapping[str, str]) -> str:
@@ -100,6 +103,8 @@ def _charts(findings: Findings) -> Mapping[str, str]:
     if board := findings.board:
         for kind in ("precision_recall", "roc", "calibration"):
             charts[kind.replace("_", " ")] = curve_chart([c for c in board.curves if c.kind == kind], kind)
+        own = [c for c in board.curves if c.model == CANDIDATE and c.kind in {"precision", "recall"}]
+        charts["precision and recall by threshold"] = threshold_chart(own, board.threshold)
         for name in dict.fromkeys(r.slice[0][0] for r in board.results if len(r.slice) == 1):
             results = [r for r in board.results if r.model == CANDIDATE and [n for n, _ in r.slice] == [name]]
             charts[f"AUC-PR by {name}"] = slice_chart(results, "auc_pr")

@@ -48,7 +48,8 @@ class Curve:
 
     model: str
     kind: str
-    """precision_recall (x recall, y precision), roc (x false positive rate, y recall), calibration (score, rate)."""
+    """precision_recall (x recall, y precision), roc (x false positive rate, y recall), calibration (score, rate),
+    precision and recall (x threshold)."""
     x: tuple[float, ...]
     y: tuple[float, ...]
 

@@ -144,7 +144,7 @@ class Counted:
         width = 2 * (len(request.thresholds) + 1)
         starts = {names: (code * 2 * SEGMENTS, code * width) for names, code in codes.items()}
         for model, column in request.models.items():
-            scored = _scored(_scores(block, column, model, self._seen), rows, request.thresholds)
+            scored = _scored(scores_of(block, column, model, self._seen), rows, request.thresholds)
             self._overall[model].add(scored.cell, scored.overall, size=2 * SEGMENTS)
             for names, counter in self._counters.items():
                 size, (cell, decision) = counter.grouping.size * request.parts, starts[names]
@@ -207,7 +207,7 @@ def _blocks(batches: Iterable[pa.Table | pa.RecordBatch]) -> Iterator[pa.Table]:
 
 
 def _rows(block: pa.Table, request: Request, random: np.random.Generator, seen: int) -> _Rows:
-    weight = _weights(block, request.weight, seen) if request.weight else None
+    weight = weights_of(block, request.weight, seen) if request.weight else None
     part = np.zeros(block.num_rows, np.int32)
     if request.parts > 1:
         part = random.integers(0, request.parts, block.num_rows, dtype=np.int32)
@@ -224,7 +224,18 @@ def _labels(block: pa.Table, label: str, seen: int) -> npt.NDArray[np.bool_]:
     return labels.astype(np.bool_)
 
 
-def _scores(block: pa.Table, column: str, model: str, seen: int) -> Floats:
+def scores_of(block: pa.Table, column: str, model: str, seen: int) -> Floats:
+    """The scores of a block of n rows, shape (n,).
+
+    Args:
+        block: The rows.
+        column: Of the scores.
+        model: Whose they are, for the message.
+        seen: How many rows came before.
+
+    Raises:
+        ModelError: A score is not a number in [0, 1].
+    """
     scores: Floats = pc.cast(block.column(column), pa.float64()).to_numpy()
     # A null becomes NaN, which compares as false.
     fit = (scores >= 0) & (scores <= 1)
@@ -234,7 +245,12 @@ def _scores(block: pa.Table, column: str, model: str, seen: int) -> Floats:
     return scores
 
 
-def _weights(block: pa.Table, column: str, seen: int) -> Floats:
+def weights_of(block: pa.Table, column: str, seen: int) -> Floats:
+    """The weights of a block of n rows, shape (n,), as `scores_of`.
+
+    Raises:
+        DataError: A weight is not a finite number of at least 0.
+    """
     weights: Floats = pc.cast(block.column(column), pa.float64()).to_numpy()
     fit = (weights >= 0) & np.isfinite(weights)
     if not fit.all():

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import uvicorn
 
-from plumbline.adapters.model_files import download
+from plumbline.adapters.model_files import connected, download
 from plumbline.adapters.savedmodel import load
 from plumbline.background import read_background
 from plumbline.errors import ModelError, PlumblineError
@@ -70,7 +70,7 @@ def _settings(environ: Mapping[str, str]) -> _Settings:
 
 
 def _served(settings: _Settings, folder: Path, environ: Mapping[str, str]) -> Served:
-    files = download(settings.model, folder, environ)
+    files = download(settings.model, folder, lambda: connected(environ))
     model = load(files)
     features = model.signature.features
     served = Served(model, features, settings.threshold, _background(files, features))

@@ -124,13 +124,14 @@ class Encoder(tf.Module):
         return Layout(2 * sum(kind != "categorical" for kind in kinds), kinds.count("categorical"))
 
     @property
-    def flags(self) -> tuple[int, ...]:
-        """Places of the numbers that say whether a value is missing, 0 or 1."""
+    def discrete(self) -> tuple[int, ...]:
+        """Places of the numbers with nothing between their values: booleans, and what says that a value is missing."""
         places, found = 0, []
         for column in self._features.values():
             if column.type == "categorical":
                 continue
-            found += [] if column.part else [places + 1]
+            if not column.part:
+                found += [places, places + 1] if column.type == "boolean" else [places + 1]
             places += 2
         return tuple(found)
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from plumbline.balancing import Copies, balance, copies, counts, taken
 from plumbline.dataset import SplitName
-from plumbline.errors import DataError, ModelError
+from plumbline.errors import DataError
 from plumbline.imbalance import Balance
 from plumbline.problem import Training
 from plumbline.signature import Signature
@@ -20,7 +20,7 @@ from trainer.encoder import Encoder, Tally, merged, statistics, tally, tensors
 from trainer.fit import Splits
 from trainer.reading import Stretch, read, row_count
 from trainer.rows import Layout, Records, Rows, hold, require_space, store
-from trainer.smote import smote
+from trainer.smote import require, smote
 
 log = logging.getLogger("trainer")
 _GB = 1e9
@@ -53,10 +53,12 @@ def prepare(dataset: Path, signature: Signature, training: Training, scratch: Pa
     weights, of = class_weights(*known, imbalance), copies(*known, imbalance)
     encoder = Encoder(signature.features, statistics(found))
     memory = int(training.memory_gb * _GB)
+    if imbalance.method == "smote":
+        require(known, encoder.layout, encoder.discrete, encoder.cardinalities, imbalance, memory=memory)
     keep = _keeper(sum(counts(*known, of)) + row_count(dataset, "validation"), encoder.layout, memory, scratch)
     records = _records(read(dataset, "train", signature), encoder, weights, of)
     if imbalance.method == "smote":
-        records = iter([_with_made_ones(records, encoder, training, memory)])
+        records = iter([_with_made_ones(records, encoder, training)])
     train = keep("train", records)
     # It is the rarity of positive training rows that is made up for.
     validation = keep("validation", _records(read(dataset, "validation", signature), encoder, EVEN, _ALL))
@@ -72,21 +74,10 @@ def _trained(rows: int, known: tuple[int, int], of: Copies) -> tuple[int, int]:
     return rows - negatives, negatives
 
 
-def _with_made_ones(stretches: Iterator[Records], encoder: Encoder, training: Training, memory: int) -> Records:
-    """The rows of all stretches, and those that SMOTE makes of them.
-
-    Raises:
-        ModelError: They would not fit into the memory that they may take.
-    """
+def _with_made_ones(stretches: Iterator[Records], encoder: Encoder, training: Training) -> Records:
+    """The rows of all stretches, and those that SMOTE makes of them."""
     records = np.concatenate([np.zeros((0, encoder.layout.width), np.float32), *stretches])
-    negatives = int((records[:, -2] == 0).sum())
-    needed = negatives / (1 - training.imbalance.share) * encoder.layout.size
-    if needed > memory:
-        raise ModelError(
-            f"training.imbalance.method smote needs all rows in memory, {needed / _GB:.1f} GB of them; "
-            f"training.memory_gb is {training.memory_gb:g}: raise it, or take class_weight"
-        )
-    return smote(records, encoder.layout, encoder.flags, training.imbalance, seed=training.seed)
+    return smote(records, encoder.layout, encoder.discrete, training.imbalance, seed=training.seed)
 
 
 def _keeper(rows: int, layout: Layout, memory: int, scratch: Path) -> Callable[[SplitName, Iterator[Records]], Rows]:

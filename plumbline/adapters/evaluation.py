@@ -63,9 +63,9 @@ def judge(  # noqa: PLR0913 - the models to be compared, and what to compare the
         output: A folder for what is found.
         options: Of Beam, for `engine: tfma`.
     """
-    models = {CANDIDATE: _scorer(candidate)}
+    models = {CANDIDATE: scorer(candidate)}
     if champion.artifact_uri:
-        models[CHAMPION] = _scorer(local_path(champion.artifact_uri, mount))
+        models[CHAMPION] = scorer(local_path(champion.artifact_uri, mount))
 
     def scored(split: SplitName) -> Iterator[pa.Table]:
         files = [file_rows(split_path(folder, split)) for folder in known]
@@ -124,6 +124,7 @@ def _decided(board: Scoreboard, work: Work) -> Judged:
     return Judged(board, decide(board, work.evaluation, expected, work.points.points[0]))
 
 
-def _scorer(model: Path) -> Score:
-    scorer = load(model)
-    return lambda part, first: scorer.score(from_table(part, scorer.signature.features), first=first)
+def scorer(model: Path) -> Score:
+    """How a trained model scores, from its directory."""
+    loaded = load(model)
+    return lambda part, first: loaded.score(from_table(part, loaded.signature.features), first=first)

@@ -6,6 +6,7 @@ from typing import TypeVar
 from plumbline.dataset import Summary
 from plumbline.explanation import ImportanceReport
 from plumbline.gates import Verdict
+from plumbline.load import MeasuredRate
 from plumbline.mount import local_path
 from plumbline.operating_point import POINTS, OperatingPoints
 from plumbline.prototype import PrototypeReport
@@ -34,7 +35,17 @@ def find(run: Run, mount: Path) -> Findings:
         points=_read(OperatingPoints, run.uri("evaluate", "evaluation_result"), mount, POINTS),
         verdict=_read(Verdict, run.uri("evaluate", "verdict"), mount),
         importance=_read(ImportanceReport, run.uri("explain", "importance"), mount),
+        rate=_rate(run),
     )
+
+
+def _rate(run: Run) -> MeasuredRate | None:
+    """What `deploy` measured; it writes 0 where it did not."""
+    facts = run.metadata("deploy", "endpoint")
+    rate, low, high = (
+        float(str(facts.get(name) or 0)) for name in ("replicaRate", "replicaRateLow", "replicaRateHigh")
+    )
+    return MeasuredRate(rate, low, high) if rate else None
 
 
 def _read(kind: type[T], uri: str, mount: Path, *inside: str) -> T | None:

@@ -5,8 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
+from google.cloud import aiplatform_v1 as vertex
+
 from plumbline.adapters.clients import Clients
 from plumbline.adapters.endpoints import predict
+from plumbline.load import MeasuredRate, measured_rate
 
 CALLERS = 8
 """That ask at the same time, each again as soon as it has its answer: a closed loop."""
@@ -20,8 +23,10 @@ def replica_rate(
     *,
     seconds: float = _SECONDS,
     clock: Callable[[], float] = time.monotonic,
-) -> float:
+) -> MeasuredRate:
     """Requests a second that an endpoint answers while several callers do nothing but ask, one instance a request.
+
+    Each caller asks once before the time runs: its connection is made then, and the model is warm.
 
     Args:
         clients: Google's.
@@ -33,15 +38,22 @@ def replica_rate(
     Raises:
         ServiceError: A request fails.
     """
-    numbers, start = count(), clock()
+    numbers = count()
 
-    def ask(_: int) -> int:
-        predictions, answered = clients.predictions(), 0
+    def connected(_: int) -> vertex.PredictionServiceClient:
+        predictions = clients.predictions()
+        predict(predictions, endpoint, [instances[0]])
+        return predictions
+
+    def ask(predictions: vertex.PredictionServiceClient) -> Sequence[float]:
+        answered: list[float] = []
         while clock() - start < seconds:
             predict(predictions, endpoint, [instances[next(numbers) % len(instances)]])
-            answered += 1
+            answered.append(clock() - start)
         return answered
 
     with ThreadPoolExecutor(CALLERS) as pool:
-        answered = sum(pool.map(ask, range(CALLERS)))
-    return answered / (clock() - start)
+        callers = list(pool.map(connected, range(CALLERS)))
+        start = clock()
+        moments = [moment for each in pool.map(ask, callers) for moment in each]
+    return measured_rate(moments, seconds)

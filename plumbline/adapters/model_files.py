@@ -1,6 +1,6 @@
-"""A model's files, from Cloud Storage to a folder: a serving container has no mount."""
+"""A model's files, from Cloud Storage to a folder: for where there is no mount, such as in a serving container."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from google.api_core import exceptions
@@ -12,7 +12,7 @@ from google.cloud import storage
 from plumbline.errors import ModelError
 
 
-def download(uri: str, folder: Path, environ: Mapping[str, str]) -> Path:
+def download(uri: str, folder: Path, connect: Callable[[], storage.Client]) -> Path:
     """The folder, with all objects below a gs:// URI in it.
 
     Raises:
@@ -21,7 +21,7 @@ def download(uri: str, folder: Path, environ: Mapping[str, str]) -> Path:
     bucket, _, prefix = uri.removeprefix("gs://").partition("/")
     prefix = prefix.rstrip("/") + "/"
     try:
-        found = list(_client(environ).list_blobs(bucket, prefix=prefix))
+        found = list(connect().list_blobs(bucket, prefix=prefix))
         for blob in found:
             path = folder / blob.name.removeprefix(prefix)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,8 @@ def download(uri: str, folder: Path, environ: Mapping[str, str]) -> Path:
     return folder
 
 
-def _client(environ: Mapping[str, str]) -> storage.Client:
+def connected(environ: Mapping[str, str]) -> storage.Client:
+    """The client of a container, in the project that it runs in; the emulator's, where the environment names one."""
     host = environ.get("STORAGE_EMULATOR_HOST")
     if not host:
         return storage.Client()

@@ -5,6 +5,8 @@ the version is deployed twice at the same time: on the endpoint, without traffic
 smoke test asks it. When the answers are right the traffic moves in one step and the staging endpoint goes.
 """
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -16,6 +18,7 @@ from plumbline.adapters.load_test import replica_rate
 from plumbline.adapters.registry import promote
 from plumbline.deployment import STAGING, Scaling, check_load, check_scaling, scaling
 from plumbline.errors import ServiceError
+from plumbline.load import MeasuredRate
 from plumbline.probe import Probe, check_smoke
 from plumbline.problem import Serving
 
@@ -28,8 +31,8 @@ class Deployed:
     deployed_model_id: str
     difference: float
     """Largest between online and offline score of the probe's rows."""
-    replica_rate: float | None = None
-    """Requests a second that one replica was measured to hold; None where it was not measured now."""
+    replica_rate: MeasuredRate | None = None
+    """What one replica was measured to hold; None where the config says it, or asks for nothing."""
 
 
 def roll_out(clients: Clients, serving: Serving, version: str, probe: Probe) -> Deployed:
@@ -38,8 +41,7 @@ def roll_out(clients: Clients, serving: Serving, version: str, probe: Probe) -> 
     Raises:
         ModelError: Online and offline scores differ.
         ServiceError: Vertex AI refuses or fails, gives other machines than were asked for, or the endpoint may not
-            grow to
-            what its load needs.
+            grow to what its load needs.
     """
     endpoints, wanted = clients.endpoints(), scaling(serving)
     endpoint = on.ensure(
@@ -47,12 +49,15 @@ def roll_out(clients: Clients, serving: Serving, version: str, probe: Probe) -> 
     )
     # What an interrupted run left without traffic would be paid for; the version that serves has traffic.
     on.retire(endpoints, endpoint)
-    running, rate = on.deployed(endpoints, endpoint, version), None
+    running = on.deployed(endpoints, endpoint, version)
     if running is None or not _same_machines(on.scaling_of(running), wanted):
         running, rate = _beside_the_traffic(clients, serving, endpoint, version, probe)
         on.move_traffic(endpoints, endpoint, running.id)
-    elif on.scaling_of(running) != wanted:
-        on.rescale(endpoints, endpoint, running.id, wanted)
+    else:
+        # It serves already, and its load may be another than before: the staging endpoint is measured, not this one.
+        rate = _try(clients, serving, version, probe, ()) if _is_unknown(serving) else None
+        if on.scaling_of(running) != wanted:
+            on.rescale(endpoints, endpoint, running.id, wanted)
     difference = _ask(clients, endpoint.name, probe)
     try:
         promote(clients.models(), version)
@@ -63,40 +68,64 @@ def roll_out(clients: Clients, serving: Serving, version: str, probe: Probe) -> 
 
 def _beside_the_traffic(
     clients: Clients, serving: Serving, endpoint: vertex.Endpoint, version: str, probe: Probe
-) -> tuple[vertex.DeployedModel, float | None]:
+) -> tuple[vertex.DeployedModel, MeasuredRate | None]:
     """The version deployed without traffic, after it has answered the probe on the staging endpoint; its rate there."""
     endpoints, wanted = clients.endpoints(), scaling(serving)
+    try:
+        rate = _try(clients, serving, version, probe, (endpoint,))
+        new = _found(endpoints, endpoint, version)
+        check_scaling(wanted, on.scaling_of(new))
+    except BaseException:  # also an interrupt: nothing half done is left running
+        on.retire(endpoints, endpoint)
+        raise
+    return new, rate
+
+
+def _try(
+    clients: Clients, serving: Serving, version: str, probe: Probe, beside: Sequence[vertex.Endpoint]
+) -> MeasuredRate | None:
+    """What one replica holds on the staging endpoint, once it has answered the probe; None where that is not asked.
+
+    Args:
+        clients: Google's.
+        serving: The machines, and the load.
+        version: What is tried.
+        probe: What it is asked.
+        beside: Where it is deployed without traffic at the same time.
+    """
+    endpoints, wanted = clients.endpoints(), scaling(serving)
     staging = on.ensure(endpoints, clients.place, f"{serving.endpoint}{STAGING}", problem=_problem(version))
-    one = Scaling(wanted.machine_type, wanted.accelerator_type, wanted.accelerator_count, 1, 1, wanted.targets)
+    one = dataclasses.replace(wanted, minimum=1, maximum=1)
     begun: list[on.Deployment] = []
     try:
-        begun.append(on.start(endpoints, endpoint, version, wanted))
+        begun.extend(on.start(endpoints, endpoint, version, wanted) for endpoint in beside)
         begun.append(on.start(endpoints, staging, version, one))
         for deployment in begun:
             on.settle(endpoints, deployment, timeout_s=serving.timeout_s)
         on.move_traffic(endpoints, staging, _found(endpoints, staging, version).id)
-        new = _found(endpoints, endpoint, version)
-        check_scaling(wanted, on.scaling_of(new))
         _ask(clients, staging.name, probe)
-        rate = _measured(clients, serving, staging.name, probe)
-    except BaseException:  # also an interrupt: nothing half done is left running
+        return _measured(clients, serving, staging.name, probe)
+    except BaseException:  # also an interrupt
         for deployment in begun:
             # What is still being deployed cannot be undeployed.
             on.abandon(endpoints, deployment)
-        on.retire(endpoints, endpoint)
         raise
     finally:
         on.remove(endpoints, staging)
-    return new, rate
 
 
-def _measured(clients: Clients, serving: Serving, endpoint: str, probe: Probe) -> float | None:
+def _is_unknown(serving: Serving) -> bool:
+    """Whether there is a load, and nobody has said what one replica holds."""
+    return serving.load is not None and serving.load.replica_rate is None
+
+
+def _measured(clients: Clients, serving: Serving, endpoint: str, probe: Probe) -> MeasuredRate | None:
     """What one replica holds, where the config does not say: enough for the load, or an error."""
-    if serving.load is None or serving.load.replica_rate is not None:
+    if not _is_unknown(serving):
         return None
-    rate = replica_rate(clients, endpoint, probe.instances)
-    check_load(serving, rate)
-    return rate
+    found = replica_rate(clients, endpoint, probe.instances)
+    check_load(serving, found.rate)
+    return found
 
 
 def _problem(version: str) -> str:

@@ -18,7 +18,7 @@ from google.protobuf import json_format
 from plumbline.adapters.tfma_protos import messages
 from plumbline.adapters.tfma_reading import Asked, Reading
 from plumbline.counters import Floats
-from plumbline.gates import CANDIDATE, GateResult, Verdict
+from plumbline.gates import CANDIDATE, GateResult, Verdict, relation
 from plumbline.measured import Column, Measured, plain
 from plumbline.problem import Gate
 from plumbline.scoreboard import SliceKey
@@ -228,9 +228,10 @@ def _validation(judgement: Judgement | None, schema: pa.Schema, *, weighted: boo
 
 
 def _of_gates(judgement: Judgement) -> Iterator[tuple[Gate, GateResult]]:
-    """Each result with its gate; that a threshold's rule was not met is none of a gate."""
+    """Each result with its gate; that the threshold's rule was not met has none, unless one is on the precision."""
     for one in judgement.verdict.results:
-        gates = [gate for gate in judgement.gates if (gate.metric, gate.against) == (one.metric, one.against)]
+        wanted = (one.metric, one.against, one.relation)
+        gates = [gate for gate in judgement.gates if (gate.metric, gate.against, relation(gate)) == wanted]
         by = frozenset(name for name, _ in one.slice)
         if gates:
             yield next((gate for gate in gates if frozenset(gate.by) == by), gates[0]), one

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from plumbline.adapters.savedmodel import load
-from plumbline.choosing import choose
+from plumbline.choosing import Division, choose
 from plumbline.config import load_problem
 from plumbline.dataset import split_path
 from plumbline.features import from_table
@@ -67,7 +67,9 @@ def _measured(
     seconds = time.perf_counter() - start
     keys = cells(np.zeros(scores.size, np.int64), segments(scores), positive)
     histogram = gather(keys, np.ones((1, scores.size)), slices=1)
-    chosen = choose(scores, positive, None, Rule(precision=0.3))
+    division = Division()
+    division.add(scores, positive, None)
+    chosen = choose(division, Rule(precision=0.3))
     recall = float((scores[positive] > chosen.threshold).mean())
     corrected = "" if imbalance.correct else ", not corrected"
     return (

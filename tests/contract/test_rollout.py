@@ -121,28 +121,6 @@ def test_a_first_version_serves(shop: Shop) -> None:
     assert shop.is_clean()
 
 
-def test_what_a_replica_holds_is_measured_before_the_traffic_moves(shop: Shop) -> None:
-    """Where the config says the load and not the rate; a second rollout of the same version measures nothing."""
-    load = LoadProfile(usual_rate=0.1, peak_rate=0.2)
-    serving, version = dataclasses.replace(shop.serving, load=load), shop.register()
-    first = roll_out(shop.clients, serving, version, PROBE)
-    assert first.replica_rate is not None
-    assert first.replica_rate > 1
-    assert roll_out(shop.clients, serving, version, PROBE).replica_rate is None
-    assert shop.is_clean()
-
-
-def test_an_endpoint_that_cannot_grow_to_its_peak_gets_no_traffic(shop: Shop) -> None:
-    """The message says what it takes; the version before serves on, and nothing is left over."""
-    roll_out(shop.clients, shop.serving, shop.register("0.5"), PROBE)
-    serving = dataclasses.replace(shop.serving, load=LoadProfile(usual_rate=0.1, peak_rate=1e6))
-    better = dataclasses.replace(PROBE, scores=np.array([0.7, 0.7]))
-    with pytest.raises(ServiceError, match=r"the peak of 1e\+06 requests/s needs .* maximum_replicas is 3: raise it"):
-        roll_out(shop.clients, serving, shop.register("0.7", content="d"), better)
-    assert shop.served() == {"1": 100}
-    assert shop.is_clean()
-
-
 def test_everything_is_made_with_the_key_of_the_environment(shop: Shop) -> None:
     """Model, endpoint and monitoring job are encrypted by the customer's key."""
     key = f"projects/{PROJECT}/locations/{LOCATION}/keyRings/r/cryptoKeys/k"
@@ -227,6 +205,63 @@ def test_other_machines_are_another_deployment(shop: Shop) -> None:
     larger = dataclasses.replace(shop.serving, machine_type="n1-standard-4")
     again = roll_out(shop.clients, larger, version, PROBE)
     assert again.deployed_model_id != once.deployed_model_id
+    assert shop.served() == {"1": 100}
+    assert shop.is_clean()
+
+
+def bearing(shop: Shop, load: LoadProfile) -> Serving:
+    """The shop's endpoint with a load."""
+    return dataclasses.replace(shop.serving, load=load)
+
+
+EASY = LoadProfile(usual_rate=0.01, peak_rate=0.02)
+"""Any replica that answers at all bears it."""
+HARD = LoadProfile(usual_rate=0.01, peak_rate=1e7)
+"""No three replicas do."""
+
+
+def test_what_a_replica_holds_is_measured_before_the_traffic_moves(shop: Shop) -> None:
+    """Where the config does not say it; a number with its spread."""
+    deployed = roll_out(shop.clients, bearing(shop, EASY), shop.register(), PROBE)
+    assert deployed.replica_rate is not None
+    assert 0 <= deployed.replica_rate.low <= deployed.replica_rate.rate <= deployed.replica_rate.high
+    assert deployed.replica_rate.rate > 0
+    assert shop.served() == {"1": 100}
+    assert shop.is_clean()
+
+
+def test_a_rate_that_is_stated_is_not_measured(shop: Shop) -> None:
+    """Nor where nothing is asked for."""
+    stated = dataclasses.replace(EASY, replica_rate=40.0)
+    assert roll_out(shop.clients, bearing(shop, stated), shop.register(), PROBE).replica_rate is None
+    assert roll_out(shop.clients, shop.serving, shop.register(), PROBE).replica_rate is None
+
+
+def test_a_load_that_the_endpoint_may_not_grow_to_changes_nothing(shop: Shop) -> None:
+    """The traffic stays with the version before, and nothing is left behind."""
+    first = shop.register()
+    roll_out(shop.clients, shop.serving, first, PROBE)
+    second = shop.register(content="d")
+    with pytest.raises(ServiceError, match=r"the peak of 1e\+07 requests/s needs .*, maximum_replicas is 3: raise it"):
+        roll_out(shop.clients, bearing(shop, HARD), second, PROBE)
+    assert shop.served() == {"1": 100}
+    assert shop.aliases(first) == {"champion", "default"}
+    assert shop.is_clean()
+    assert len(containers_of(shop.endpoint)) == 1
+
+
+def test_a_new_load_is_checked_for_a_version_that_serves_already(shop: Shop) -> None:
+    """On the staging endpoint: the one that serves is not asked, nor deployed again, nor given other replicas."""
+    version = shop.register()
+    once = roll_out(shop.clients, shop.serving, version, PROBE)
+    more = dataclasses.replace(shop.serving, maximum_replicas=5)
+    with pytest.raises(ServiceError, match="maximum_replicas is 5"):
+        roll_out(shop.clients, dataclasses.replace(more, load=HARD), version, PROBE)
+    (model,) = shop.clients.endpoints().get_endpoint(name=shop.endpoint).deployed_models
+    assert on.scaling_of(model).maximum == 3
+    again = roll_out(shop.clients, dataclasses.replace(more, load=EASY), version, PROBE)
+    assert again.deployed_model_id == once.deployed_model_id
+    assert again.replica_rate is not None
     assert shop.served() == {"1": 100}
     assert shop.is_clean()
 

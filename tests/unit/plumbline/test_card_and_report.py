@@ -49,8 +49,13 @@ HISTORY = History(
 def result(model: str, key: SliceKey, value: float) -> SliceResult:
     """A model's result on a slice."""
     estimate = Estimate(value=value, low=value - 0.01, high=value + 0.01)
-    metrics: dict[Metric, Estimate] = {"auc_pr": estimate, "auc": estimate, "precision": Estimate(value=None)}
-    metrics |= {"recall": Estimate(value=0.5), "calibration_error": Estimate(value=0.01)}
+    metrics: dict[Metric, Estimate] = {
+        "auc_pr": estimate,
+        "auc": estimate,
+        "recall": estimate,
+        "precision": Estimate(value=None),
+        "calibration_error": Estimate(value=0.01),
+    }
     cells = Confusion(true_positives=7, false_positives=3, true_negatives=800, false_negatives=90)
     return SliceResult(
         model=model,
@@ -91,7 +96,9 @@ BOARD = Scoreboard(
     engine="vectorised",
     results=(
         result("candidate", (), 0.7),
-        *(result(name, (), 0.1) for name in ("today", "logistic_regression", "boosted_trees")),
+        result("today", (), 0.1),
+        result("logistic_regression", (), 0.3),
+        result("boosted_trees", (), 0.4),
         *(result("candidate", (("origin", name),), 0.7) for name in ("EWR", "<b>JFK</b>")),
         *(result("candidate", (("carrier", name),), 0.7) for name in ("AA", "UA")),
     ),
@@ -170,7 +177,7 @@ def test_a_card_tells_what_a_reader_needs() -> None:
             "a metric of a slice",
         ),
         (
-            dataclasses.replace(FACTS, board=dataclasses.replace(BOARD, results=BOARD.results[4:])),
+            dataclasses.replace(FACTS, board=dataclasses.replace(BOARD, results=BOARD.results[2:])),
             "a metric over all rows",
         ),
     ],

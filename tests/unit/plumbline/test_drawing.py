@@ -26,6 +26,14 @@ def test_curves_by_hand() -> None:
     assert found["precision_recall"].y == (1.0, 0.5, 0.5)
 
 
+def test_precision_and_recall_over_the_threshold_by_hand() -> None:
+    """Above 0.3 and a bit there are two rows, one positive; above a bit less all four, two of them positive."""
+    found = drawn([0.9, 0.6, 0.3, 0.3], [1, 0, 1, 0])
+    assert found["precision"].x == found["recall"].x == pytest.approx((0.3, 0.6, 0.9), abs=1e-4)
+    assert found["precision"].y == (0.5, 0.5, 1.0)
+    assert found["recall"].y == (1.0, 0.5, 0.5)
+
+
 def test_calibration_is_rate_by_mean_score_in_rising_order() -> None:
     """Forty rows in twenty groups: scores i / 40, every second a positive, so each pair's rate is a half."""
     found = drawn([i / 40 for i in range(40)], [i % 2 for i in range(40)])["calibration"]

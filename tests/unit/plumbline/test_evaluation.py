@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from plumbline.dataset import file_rows, stored, table_rows
-from plumbline.errors import GateError
+from plumbline.errors import GateError, ModelError
 from plumbline.evaluation import Floats, expected_slices, models_of, operating_points, scored_parts
 from plumbline.measures import Measures
 from plumbline.operating_point import OperatingPoint, Rule
@@ -29,7 +29,11 @@ SCORED = dataclasses.replace(
     DATA, features={"line": Column(type="categorical")}, attributes={"weight": Column(type="numeric")}
 )
 EVALUATION = Evaluation(
-    slices=((), ("line",)), gates=(Gate(metric="auc", minimum=0.5),), measures=Measures(weight="weight")
+    slices=((), ("line",)),
+    gates=(Gate(metric="auc", minimum=0.5),),
+    minimum_count=5,
+    minimum_positives=2,
+    measures=Measures(weight="weight"),
 )
 
 
@@ -138,6 +142,31 @@ def test_a_number_is_every_model_s_but_the_champion_s() -> None:
     evaluation = dataclasses.replace(EVALUATION, threshold=0.3)
     found = operating_points(["candidate", "champion"], evaluation, 0.7, unread())
     assert [(point.threshold, point.source) for point in found.points] == [(0.3, "config"), (0.7, "registry")]
+
+
+def test_a_small_validation_split_meets_no_rule() -> None:
+    """Four rows where a slice needs five to be judged."""
+    found = points(Rule(precision=0.5), None, TEST.slice(0, 4))["candidate"]
+    assert not found.reached
+    assert "on too few rows: 2 of 4 validation rows are positive, wanted 2 of 5" in found.explanation
+
+
+def test_weights_count_for_the_threshold() -> None:
+    """Both late rows are found among the first four, which weigh 5, since the second counts twice."""
+    weighted = dataclasses.replace(EVALUATION, threshold=Rule(recall=0.9))
+    falling = {"candidate": lambda part, first: 0.9 - by_number(part, first)}
+    parts = scored_parts(table_rows(TEST, size=2), [], falling, SCORED, weighted)
+    [point] = operating_points(["candidate"], weighted, None, parts).points
+    assert "precision 0.400, recall 1.000" in point.explanation
+
+
+@pytest.mark.parametrize("wrong", [np.nan, -0.1, 1.1])
+def test_a_validation_score_that_is_none_is_refused(wrong: float) -> None:
+    """As on the test split: a model that says nothing of a row is broken."""
+    broken = {"candidate": lambda part, first: np.where(np.arange(first, first + len(part)) == 3, wrong, 0.5)}
+    parts = scored_parts(table_rows(TEST, size=2), [], broken, SCORED, EVALUATION)
+    with pytest.raises(ModelError, match=r"score of candidate in row 3 must be in \[0, 1\]"):
+        operating_points(["candidate"], dataclasses.replace(EVALUATION, threshold=Rule(recall=0.5)), None, parts)
 
 
 def test_slices_are_those_of_all_parts(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from plumbline.config import load_environment, load_problem
 from plumbline.environment import Environment, Images, Schedule
 from plumbline.finding import Finding
 from plumbline.hardware import Hardware
+from plumbline.load import LoadProfile
+from plumbline.machines import serving_quota
 from plumbline.problem import ProblemConfig
 from plumbline.project import Identity
 
@@ -41,7 +43,7 @@ def test_the_shipped_configs_have_nothing_to_mend() -> None:
     """Each check says one line of what it looked at."""
     findings = preflight.preflight(config(), environment(), USER)
     assert {finding.severity for finding in findings} == {"ok"}
-    assert len(findings) == len({finding.check for finding in findings}) == 9
+    assert len(findings) == len({finding.check for finding in findings}) == 10
 
 
 def test_every_check_is_made_even_when_others_fail() -> None:
@@ -194,6 +196,35 @@ def test_machines_that_are_not_legal_are_found() -> None:
     training_finding, serving_finding = preflight.check_machines(bad, environment())
     assert (training_finding.severity, training_finding.mend) == ("error", "machine_type: n1-standard-4")
     assert serving_finding.message.startswith("serving: there is no accelerator NVIDIA_TESLA_T5")
+
+
+def test_replicas_that_do_not_bear_the_load_are_found() -> None:
+    """By the stated rate: 400 x 1.2 / (40 x 0.6) = 20 replicas, and three are allowed."""
+    load = LoadProfile(usual_rate=5, peak_rate=400, replica_rate=40)
+    (finding,) = preflight.check_load(replace(config().serving, load=load))
+    assert (finding.severity, finding.check) == ("error", "load")
+    assert "needs 20 replicas" in finding.message
+    assert not list(preflight.check_load(replace(config().serving, load=load, maximum_replicas=20)))
+
+
+def test_a_load_that_nobody_has_stated_is_a_note() -> None:
+    """Nothing fails, and nothing is checked."""
+    (finding,) = preflight.check_load(replace(config().serving, load=None))
+    assert finding.severity == "note"
+
+
+def test_a_rate_that_is_not_known_yet_is_told_by_what_it_must_be() -> None:
+    """20 x 1.2 / (3 x 0.6) = 13.3 at the peak, above 5 x 1.2 / 0.6 = 10 of the one that is always there."""
+    serving = replace(config().serving, load=LoadProfile(usual_rate=5, peak_rate=20))
+    assert not list(preflight.check_load(serving))
+    assert preflight.described_load(serving) == (
+        "5 requests/s, 20 at the peak: a replica must hold 13.3 requests/s, which is measured before the traffic moves"
+    )
+
+
+def test_the_quota_is_charged_with_the_most_replicas() -> None:
+    """Twenty of two CPUs each."""
+    assert serving_quota(replace(config().serving, maximum_replicas=20)) == {"custom_model_serving_cpus": 40}
 
 
 def _with_serving(name: str) -> Environment:

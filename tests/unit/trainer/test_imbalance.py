@@ -15,7 +15,7 @@ from plumbline.training import History
 from tests.unit.trainer import orders
 from trainer.preparation import Prepared, prepare
 from trainer.rows import Layout, Stored
-from trainer.smote import smote
+from trainer.smote import require, smote
 from trainer.task import parse, run
 
 
@@ -66,7 +66,7 @@ def test_rows_on_the_disk_are_balanced_too(tmp_path: Path, method: Method) -> No
 
 
 def test_smote_makes_rows_between_positive_rows(tmp_path: Path) -> None:
-    """As many as are wanted; flags are 0 or 1, codes occur, numbers lie within those of the others."""
+    """As many as are wanted; flags, booleans and codes occur, numbers lie within those of the others."""
     plain, ready = prepared(tmp_path, "none"), prepared(tmp_path, "smote")
     positives, negatives = counted(tmp_path)
     assert ready.balance.rows == ready.splits.train.count == pytest.approx(2 * negatives, abs=1)
@@ -75,7 +75,10 @@ def test_smote_makes_rows_between_positive_rows(tmp_path: Path) -> None:
     made = slice(positives + negatives, None)
     numbers, codes = after[0].numpy()[made], after[1].numpy()[made]
     assert len(numbers) == negatives - positives
-    assert set(np.unique(numbers[:, list(ready.encoder.flags)])) <= {0.0, 1.0}
+    # price and whether it is missing, gift and whether it is missing
+    assert ready.encoder.discrete == (1, 2, 3)
+    assert set(np.unique(numbers[:, [1, 3]])) <= {0.0, 1.0}
+    assert set(np.unique(numbers[:, 2])) <= set(np.unique(before[0].numpy()[:, 2]))
     assert (numbers <= before[0].numpy().max(axis=0) + 1e-6).all()
     assert (numbers >= before[0].numpy().min(axis=0) - 1e-6).all()
     for place in range(codes.shape[1]):
@@ -96,8 +99,22 @@ def test_smote_needs_neighbours() -> None:
 
 def test_smote_needs_memory(tmp_path: Path) -> None:
     """What would not fit is refused with how much it is, before it is tried."""
-    with pytest.raises(ModelError, match=r"smote needs all rows in memory, .*memory_gb is 1e-06"):
+    with pytest.raises(ModelError, match=r"smote works in memory .*training\.memory_gb is 1e-06: raise it"):
         prepared(tmp_path, "smote", memory_gb=1e-6)
+
+
+def test_a_category_of_many_values_makes_smote_dear() -> None:
+    """45,000 new rows x 5 neighbours x 10,001 columns x 8 bytes x 1.5 are 27 GB; with ten values it is 0.2 GB."""
+    known, imbalance, layout = (5_000, 50_000), Imbalance(method="smote"), Layout(1, 1)
+    require(known, layout, (), (10,), imbalance, memory=400_000_000)
+    with pytest.raises(ModelError, match=r"about 27 GB for 45,000 new rows"):
+        require(known, layout, (), (10_000,), imbalance, memory=20_000_000_000)
+
+
+def test_one_positive_row_is_refused_before_rows_are_encoded() -> None:
+    """It has no neighbour."""
+    with pytest.raises(DataError, match="there are 1"):
+        require((1, 99), Layout(1, 0), (), (), Imbalance(method="smote"), memory=10**9)
 
 
 @pytest.mark.parametrize("method", ["class_weight", "oversample", "undersample", "smote"])

@@ -233,6 +233,18 @@ def test_slices_of_numbers_stay_numbers_and_gates_without_slices_are_missing(tmp
     assert details.num_matching_slices == 2
 
 
+def test_a_gap_is_told_apart_from_a_minimum(tmp_path: Path) -> None:
+    """Of origin 3 the candidate finds the one positive row, of origin 10 none: recall 1 and 0."""
+    gates = (Gate(metric="recall", by=("origin",), minimum=0.0), Gate(metric="recall", by=("origin",), gap=0.5))
+    result = written(tmp_path, Evaluation(slices=(("origin",),), gates=gates, minimum_count=1, minimum_positives=1))
+    (slice_,) = result.metric_validations_per_slice
+    assert slice_.slice_key.single_slice_keys[0].int64_value == 10
+    (failure,) = slice_.failures
+    assert failure.metric_threshold.value_threshold.upper_bound.value == 0.5
+    assert failure.metric_value.double_value.value == 1.0
+    assert "recall is 0 for origin 10 and 1 for origin 3: a gap of 1, wanted at most 0.5" in failure.message
+
+
 def test_without_gates_the_result_is_not_valid(tmp_path: Path) -> None:
     """For want of thresholds, as TFMA has it."""
     reading = read(config())
