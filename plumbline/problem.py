@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from plumbline.continuous import Observation, Retraining
 from plumbline.dataflow import Beam
 from plumbline.explanation import Explanation
 from plumbline.hardware import Hardware
@@ -329,3 +330,7 @@ class ProblemConfig:
     explanation: Explanation = Field(default_factory=Explanation)
     serving: Serving
     monitoring: Monitoring
+    observation: Observation | None = None
+    """How the model is judged while it serves; it is not where nothing is said."""
+    retraining: Retraining | None = None
+    """When a training starts by itself; never where nothing is said."""

@@ -1,5 +1,6 @@
 """The Vertex AI Model Registry: one parent model a problem, one version a shipped or refused candidate."""
 
+import datetime as dt
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -81,6 +82,21 @@ def register(models: vertex.ModelServiceClient, place: Place, name: str, candida
         )
         models.merge_version_aliases(name=version.name, version_aliases=[CANDIDATE])
     return version
+
+
+def champion(models: vertex.ModelServiceClient, place: Place, name: str) -> tuple[str, dt.date | None]:
+    """The number of the version that serves, empty where none does, and the last day of its training rows, if known."""
+    found = _find(models, f"{parent(place)}/models/{name}@{CHAMPION}")
+    if found is None:
+        return "", None
+    text = found.labels.get("trained_to", "")
+    return found.version_id, dt.date.fromisoformat(text) if text else None
+
+
+def threshold(models: vertex.ModelServiceClient, version: str) -> float | None:
+    """The decision threshold of a version by its resource name; None where it does not say, or is gone."""
+    found = _find(models, version)
+    return None if found is None else _threshold(found)
 
 
 def promote(models: vertex.ModelServiceClient, version: str) -> None:
