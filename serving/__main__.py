@@ -16,10 +16,10 @@ import uvicorn
 
 from plumbline.adapters.model_files import connected, download
 from plumbline.adapters.savedmodel import load
-from plumbline.background import read_background
+from plumbline.background import USED, read_background
 from plumbline.errors import ModelError, PlumblineError
-from plumbline.features import Arrays, Features
-from serving.app import PERMUTATIONS, Asked, Routes, Served, answer, create_app
+from plumbline.features import Arrays, Features, from_instances
+from serving.app import Asked, Routes, Served, answer, create_app
 
 log = logging.getLogger("serving")
 
@@ -73,16 +73,19 @@ def _served(settings: _Settings, folder: Path, environ: Mapping[str, str]) -> Se
     files = download(settings.model, folder, lambda: connected(environ))
     model = load(files)
     features = model.signature.features
-    served = Served(model, features, settings.threshold, _background(files, features))
+    gradients = model.gradients if model.has_gradients else None
+    served = Served(model, features, settings.threshold, _background(files, features), gradients)
     # The first call traces and compiles: it is made before anybody waits for it.
     answer(served, Asked([{}]))
+    if gradients:
+        gradients(from_instances([{}], features))
     return served
 
 
 def _background(files: Path, features: Features) -> Arrays | None:
     """The rows that explanations are against; None for a model from before there were any."""
     try:
-        return read_background(files, features, rows=PERMUTATIONS)
+        return read_background(files, features, rows=USED)
     except ModelError:
         return None
 

@@ -4,31 +4,34 @@ Source: Vertex AI, "Custom container requirements for inference".
 """
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias, cast, get_args
 
 import numpy as np
-import numpy.typing as npt
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from plumbline.attribution import sampled_shapley
+from plumbline.attribution import Floats, sampled_shapley
+from plumbline.background import USED
 from plumbline.errors import DataError
 from plumbline.features import Arrays, Features, from_instances
 
 MAXIMUM_INSTANCES = 10_000
 MAXIMUM_EXPLAINED = 100
 """Instances of a request with reasons: each costs some hundred scores."""
-PERMUTATIONS = 10
-"""Random orders of the columns, and as many reverse ones."""
+PERMUTATIONS = USED
+"""Random orders of the columns, one a background row, and as many reverse ones."""
 TOP = 3
+Method: TypeAlias = Literal["shapley", "integrated_gradients"]
+_METHODS: Sequence[Method] = get_args(Method)
 _SEED = 7
-_PARAMETERS = {"explain", "top"}
+_PARAMETERS = {"explain", "method", "top"}
 MAXIMUM_BYTES = 10_000_000
 """Of a request to a dedicated public endpoint. Source: Vertex AI, "Choose an endpoint type"."""
 
@@ -36,7 +39,7 @@ MAXIMUM_BYTES = 10_000_000
 class Model(Protocol):
     """What is served: from raw columns, arrays of shape (n,), to probabilities, shape (n,)."""
 
-    def score(self, arrays: Arrays) -> npt.NDArray[np.float64]:
+    def score(self, arrays: Arrays) -> Floats:
         """The probability of the positive class of each row."""
         ...
 
@@ -51,6 +54,8 @@ class Served:
     """A score above it is a positive decision."""
     background: Arrays | None = None
     """Rows that stand for what is usual, where scores can be explained."""
+    gradients: Callable[[Arrays], Floats] | None = None
+    """Integrated gradients of rows, shape (n, c), where the model has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,7 @@ class Asked:
     explain: bool = False
     top: int = TOP
     """Reasons of each instance, the weightiest first."""
+    method: Method = "shapley"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +117,8 @@ def parse(body: bytes) -> Asked:
     for position, instance in enumerate(instances):
         if not isinstance(instance, dict):
             raise DataError(f"instance {position} must be an object with a key a column, got {instance!r}")
-    return _asked(instances, content.get("parameters") or {})
+    parameters = content.get("parameters")
+    return _asked(instances, {} if parameters is None else parameters)
 
 
 def _asked(instances: Sequence[Mapping[str, object]], parameters: object) -> Asked:
@@ -123,14 +130,22 @@ def _asked(instances: Sequence[Mapping[str, object]], parameters: object) -> Ask
     if not isinstance(parameters, dict) or set(parameters) - _PARAMETERS:
         raise DataError(f"parameters must be an object with {sorted(_PARAMETERS)} at most, got {parameters!r}")
     explain, top = parameters.get("explain", False), parameters.get("top", TOP)
+    method = parameters.get("method", _METHODS[0])
     if not isinstance(explain, bool):
         raise DataError(f"parameters.explain must be true or false, got {explain!r}")
-    # Numbers of a protobuf Struct, which Vertex AI hands on, come as floats.
-    if isinstance(top, bool) or not isinstance(top, int | float) or top != int(top) or top < 1:
-        raise DataError(f"parameters.top must be a whole number of at least 1, got {top!r}")
+    if method not in _METHODS:
+        raise DataError(f"parameters.method must be one of {list(_METHODS)}, got {method!r}")
     if explain and len(instances) > MAXIMUM_EXPLAINED:
         raise DataError(f"a request with explain may have {MAXIMUM_EXPLAINED} instances, got {len(instances):,}")
-    return Asked(instances, explain, int(top))
+    return Asked(instances, explain, _whole(top), cast("Method", method))
+
+
+def _whole(top: object) -> int:
+    """How many reasons. Numbers of a protobuf Struct, which Vertex AI hands on, come as floats."""
+    is_number = isinstance(top, int | float) and not isinstance(top, bool) and math.isfinite(top)
+    if not is_number or top != int(cast("float", top)) or cast("float", top) < 1:
+        raise DataError(f"parameters.top must be a whole number of at least 1, got {top!r}")
+    return int(cast("float", top))
 
 
 def answer(served: Served, asked: Asked) -> Sequence[Mapping[str, object]]:
@@ -152,23 +167,30 @@ def reasons(served: Served, asked: Asked, arrays: Arrays) -> Sequence[Sequence[M
     """The columns that moved each score most, with their values and by how much, in log-odds.
 
     Raises:
-        DataError: There are no background rows beside this model.
+        DataError: This model has no background rows, or none of the gradients that were asked for.
     """
-    if served.background is None:
-        raise DataError("this model cannot be explained: it was trained before models had background rows")
-    found = sampled_shapley(served.model.score, arrays, served.background, permutations=PERMUTATIONS, seed=_SEED)
-    order = np.argsort(-np.abs(found.values), axis=1, kind="stable")[:, : asked.top]
+    values = _attributions(served, asked.method, arrays)
+    names = tuple(arrays)
+    order = np.argsort(-np.abs(values), axis=1, kind="stable")[:, : asked.top]
     return [
         [
-            {
-                "feature": found.columns[place],
-                "value": instance.get(found.columns[place]),
-                "attribution": float(found.values[row, place]),
-            }
+            {"feature": names[place], "value": instance.get(names[place]), "attribution": float(values[row, place])}
             for place in order[row]
         ]
         for row, instance in enumerate(asked.instances)
     ]
+
+
+def _attributions(served: Served, method: Method, arrays: Arrays) -> Floats:
+    """The attributions (n, c) of rows, by column."""
+    if method == "integrated_gradients":
+        if served.gradients is None:
+            raise DataError("this model has no integrated gradients: it was trained before models had them")
+        return served.gradients(arrays)
+    if served.background is None:
+        raise DataError("this model cannot be explained: it was trained before models had background rows")
+    shapley = sampled_shapley(served.model.score, arrays, served.background, permutations=PERMUTATIONS, seed=_SEED)
+    return shapley.values
 
 
 def _refuse(constant: str) -> float:

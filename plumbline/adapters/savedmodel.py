@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
+from plumbline.attribution import ATTRIBUTIONS
 from plumbline.errors import ModelError
 from plumbline.features import Arrays, columns
 from plumbline.signature import Signature, read_signature
@@ -24,6 +25,8 @@ class Scorer:
     signature: Signature
     _serve: Any
     """TensorFlow's own callable, which has no type."""
+    _attribute: Any = None
+    """Another one, of a model that can explain its scores by itself."""
 
     def score(self, arrays: Arrays, *, first: int = 0) -> npt.NDArray[np.float64]:
         """The probability of the positive class of each row, shape (n,).
@@ -36,7 +39,7 @@ class Scorer:
             ModelError: A score is no probability.
         """
         count = len(next(iter(arrays.values())))
-        parts = [self._batch(arrays, start) for start in range(0, count, _BATCH)]
+        parts = [self._ask(self._serve, "score", arrays, start) for start in range(0, count, _BATCH)]
         scores = np.concatenate(parts).astype(np.float64) if parts else np.zeros(0)
         if not np.isfinite(scores).all():
             raise ModelError(f"row {first + int(np.argmin(np.isfinite(scores)))} gets a score that is no number")
@@ -44,12 +47,31 @@ class Scorer:
             raise ModelError(f"row {first + outside[0]} gets the score {scores[outside[0]]:g}, which is no probability")
         return scores
 
-    def _batch(self, arrays: Arrays, start: int) -> npt.NDArray[np.float32]:
+    @property
+    def has_gradients(self) -> bool:
+        """Whether there are integrated gradients."""
+        return self._attribute is not None
+
+    def gradients(self, arrays: Arrays) -> npt.NDArray[np.float64]:
+        """Integrated gradients of the log-odds of each row's score, shape (n, c), by raw column in the order of those.
+
+        Args:
+            arrays: As for `score`; some hundred rows at most, since each is scored some hundred times at once.
+
+        Raises:
+            ModelError: This model has none: it was made before models had them, or by somebody else.
+        """
+        if self._attribute is None:
+            raise ModelError("this model has no integrated gradients: train it anew, or take sampled Shapley values")
+        return self._ask(self._attribute, ATTRIBUTIONS, arrays, 0).astype(np.float64)
+
+    @staticmethod
+    def _ask(function: Any, output: str, arrays: Arrays, start: int) -> npt.NDArray[np.float32]:
         import tensorflow as tf  # noqa: PLC0415 - takes seconds, so only who scores waits for it
 
         cut = {name: values[start : start + _BATCH] for name, values in arrays.items()}
         inputs = {name: tf.constant(v.tolist() if v.dtype == object else v) for name, v in cut.items()}
-        return self._serve(**inputs)["score"].numpy()
+        return function(**inputs)[output].numpy()
 
 
 def load(model: Path) -> Scorer:
@@ -66,7 +88,7 @@ def load(model: Path) -> Scorer:
     _check("gives", serve.structured_outputs, ["score"], "wanted")
     # The signature function lives as long as the object that it was loaded with.
     serve.plumbline_owner = loaded
-    return Scorer(signature, serve)
+    return Scorer(signature, serve, loaded.signatures.get(ATTRIBUTIONS))
 
 
 def _signature(model: Path) -> Signature:

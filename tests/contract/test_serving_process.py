@@ -20,6 +20,7 @@ import tf_keras
 
 from emulator.aiplatform.ports import free_ports
 from plumbline.adapters.savedmodel import load
+from plumbline.attribution import log_odds
 from plumbline.features import from_instances
 from plumbline.problem import Column, Label, Network, Training
 from plumbline.signature import Signature, write_signature
@@ -48,6 +49,7 @@ INSTANCES: list[dict[str, object]] = [
     {"size": None, "colour": None},
     {},
 ]
+USUAL: list[dict[str, object]] = [{"size": 1.0, "colour": "blue"}, {"gift": True, "ordered_at": "2020-01-01T08:00:00"}]
 HEALTH, PREDICT = "/v1/endpoints/1/deployedModels/2", "/v1/endpoints/1/deployedModels/2:predict"
 _HEALTHY_S, _STOP_S, _POLL_S = 120.0, 20.0, 0.02
 
@@ -60,7 +62,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = Training(network=Network(hidden=(8,)))
     network = compiled(settings, Weights(negative=1.0, positive=1.0), (6, encoder.cardinalities), positives=0.4)
     folder = tmp_path_factory.mktemp("model")
-    export(encoder, network, SIGNATURE.features, str(folder))
+    (folder / "background.json").write_text(json.dumps(USUAL), encoding="utf-8")
+    usual = from_instances(USUAL, SIGNATURE.features)
+    export(encoder, network, SIGNATURE.features, str(folder), background=usual)
     write_signature(folder, SIGNATURE)
     return folder
 
@@ -151,6 +155,18 @@ def test_an_online_score_is_the_offline_score(container: Container, model: Path)
     np.testing.assert_allclose([one["score"] for one in predictions], offline, atol=1e-6)
     assert [one["decision"] for one in predictions] == [score > 0.3 for score in offline.tolist()]
     assert len(set(offline.tolist())) > 1
+
+
+@pytest.mark.parametrize(("method", "atol"), [("shapley", 1e-5), ("integrated_gradients", 0.03)])
+def test_reasons_add_up_to_the_score(container: Container, model: Path, method: str, atol: float) -> None:
+    """All of a row's reasons, in log-odds, are its score's less the mean of the background rows'."""
+    parameters = {"explain": True, "method": method, "top": 10}
+    status, content = container.ask("POST", PREDICT, {"instances": INSTANCES, "parameters": parameters})
+    assert status == 200
+    predictions = cast("list[dict[str, list[dict[str, float]]]]", content["predictions"])
+    told = [sum(reason["attribution"] for reason in one["reasons"]) for one in predictions]
+    scores = [load(model).score(from_instances(rows, SIGNATURE.features)) for rows in (INSTANCES, USUAL)]
+    np.testing.assert_allclose(told, log_odds(scores[0]) - log_odds(scores[1]).mean(), atol=atol)
 
 
 def test_a_wrong_instance_does_not_end_the_container(container: Container) -> None:

@@ -1,5 +1,6 @@
 """The prediction server: the contract of Vertex AI, and an answer for everything that is wrong."""
 
+import dataclasses
 import http.client
 import json
 import socket
@@ -67,6 +68,20 @@ def test_reasons_are_given_when_they_are_asked_for() -> None:
     assert found[1]["reasons"] == [{"feature": ANY, "value": None, "attribution": pytest.approx(0.0, abs=1e-5)}]
 
 
+def test_integrated_gradients_are_given_where_the_model_has_them() -> None:
+    """As the model says them, by column; a model without them says so."""
+    served = dataclasses.replace(EXPLAINED, gradients=lambda rows: np.array([[0.25, -2.0]] * len(rows["x"])))
+    body = b'{"instances": [{"x": 0.8, "colour": "blue"}], "parameters": {"explain": true, "method": "%s"}}'
+    found = answer(served, parse(body % b"integrated_gradients"))
+    assert found[0]["reasons"] == [
+        {"feature": "colour", "value": "blue", "attribution": -2.0},
+        {"feature": "x", "value": 0.8, "attribution": 0.25},
+    ]
+    assert answer(served, parse(body % b"shapley")) == answer(EXPLAINED, parse(body % b"shapley"))
+    with pytest.raises(DataError, match="this model has no integrated gradients"):
+        answer(EXPLAINED, parse(body % b"integrated_gradients"))
+
+
 def test_nothing_is_explained_unasked() -> None:
     """With parameters that say so, or without any."""
     for body in (b'{"instances": [{}]}', b'{"instances": [{}], "parameters": {"explain": false}}'):
@@ -78,6 +93,12 @@ def test_nothing_is_explained_unasked() -> None:
     [
         ('{"explian": true}', "explian"),
         ('"explain"', "parameters must be an object"),
+        ("[]", "parameters must be an object"),
+        ("0", "parameters must be an object"),
+        ('{"explain": true, "method": "lime"}', "parameters.method must be one of .*, got 'lime'"),
+        ('{"explain": true, "method": ["shapley"]}', "parameters.method must be one of"),
+        ('{"explain": true, "top": 1e999}', "parameters.top must be a whole number"),
+        ('{"explain": true, "top": null}', "parameters.top must be a whole number"),
         ('{"explain": 1}', "parameters.explain must be true or false"),
         ('{"explain": true, "top": 0}', "parameters.top must be a whole number"),
         ('{"explain": true, "top": 1.5}', "parameters.top must be a whole number"),

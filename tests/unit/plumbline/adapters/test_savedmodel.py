@@ -68,6 +68,14 @@ def test_rows_get_scores_in_their_order(model: Path, count: int) -> None:
     np.testing.assert_allclose(found, np.array(sizes) / 100, rtol=1e-6)
 
 
+def test_a_model_without_gradients_says_so(model: Path) -> None:
+    """It was made by somebody else, or before models had them."""
+    found = load(model)
+    assert not found.has_gradients
+    with pytest.raises(ModelError, match="this model has no integrated gradients: train it anew"):
+        found.gradients(arrays([1.0]))
+
+
 @pytest.mark.parametrize("size", [float("nan"), float("inf")])
 def test_a_score_that_is_no_number_is_refused(model: Path, size: float) -> None:
     """The message names the row, so that it can be looked at."""
