@@ -36,6 +36,8 @@ class _Job:
     taken: int = 0
     """Rows that are in a batch, or were."""
     scores: list[Floats] = field(default_factory=list)
+    failed: bool = False
+    """Some of its rows have, so that the others need no score."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,7 @@ class Batcher:
                 for each in batch:
                     self._score([each])
             else:
+                batch[0].job.failed = True
                 _tell([(batch[0].job, error)])
             return
         done: list[tuple[_Job, Floats | Exception]] = []
@@ -148,8 +151,8 @@ def _taken(pending: deque[_Job], rows: int) -> Sequence[_Slice]:
     batch: list[_Slice] = []
     while pending and rows:
         job = pending.popleft()
-        if job.answer.done():
-            continue  # Who asked has gone, or an earlier part of it has failed.
+        if job.failed or job.answer.done():
+            continue
         stop = min(job.rows, job.taken + rows)
         batch.append(_Slice(job, job.taken, stop))
         rows -= stop - job.taken
