@@ -134,8 +134,10 @@ def _free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def bodies(given: Example, folder: Path) -> Path:
-    """A file with a request for each instance."""
-    path = folder / "bodies.json"
-    path.write_text(json.dumps([{"instances": [instance]} for instance in given.instances]), encoding="utf-8")
+def bodies(instances: Sequence[Mapping[str, object]], size: int, folder: Path) -> Path:
+    """A file with requests of so many instances each, which begin at each instance in turn."""
+    path = folder / f"bodies_{size}.json"
+    twice = [*instances, *instances]
+    requests = [{"instances": twice[start : start + size]} for start in range(len(instances))]
+    path.write_text(json.dumps(requests), encoding="utf-8")
     return path

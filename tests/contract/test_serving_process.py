@@ -17,7 +17,6 @@ from typing import cast
 import numpy as np
 import pytest
 import tf_keras
-
 from hypothesis import HealthCheck, given, settings
 
 from emulator.aiplatform.ports import free_ports

@@ -1,8 +1,8 @@
 """`python -m tests.fuzz.serving [REQUESTS]`: malformed requests to the real server, by two generators.
 
 By hypothesis over HTTP, against a process of `python -m serving`; and by atheris, which looks for new paths through the
-code that reads a request. Atheris is in the dependency group `fuzz`; where it is not installed, that is said. Any answer
-but a defined one ends this with an error.
+code that reads a request. Atheris is in the dependency group `fuzz`; where it is not installed, that is said. Any
+answer but a defined one ends this with an error.
 """
 
 import subprocess

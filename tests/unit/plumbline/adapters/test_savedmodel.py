@@ -69,7 +69,7 @@ def test_rows_get_scores_in_their_order(model: Path, count: int) -> None:
 
 
 def test_no_number_of_rows_is_traced_anew(model: Path) -> None:
-    """The function is made once, when the model is loaded: what it computes is the same one for every number of rows."""
+    """What is called is one function, made when the model is loaded, for every number of rows."""
     traced: list[int] = []
 
     def score(inputs: Inputs) -> tf.Tensor:
