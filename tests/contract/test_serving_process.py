@@ -157,7 +157,7 @@ def test_an_online_score_is_the_offline_score(container: Container, model: Path)
     offline = load(model).score(from_instances(INSTANCES, SIGNATURE.features))
     np.testing.assert_allclose([one["score"] for one in predictions], offline, atol=1e-6)
     assert [one["decision"] for one in predictions] == [score > 0.3 for score in offline.tolist()]
-    assert {one["version"] for one in predictions} == {"abc123"}
+    assert {str(one["version"]) for one in predictions} == {"abc123"}
     assert len(set(offline.tolist())) > 1
 
 

@@ -5,9 +5,10 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +50,12 @@ class Answer:
     def content(self) -> Mapping[str, object]:
         """Its JSON."""
         found: Mapping[str, object] = json.loads(self.body)
+        return found
+
+    @property
+    def predictions(self) -> Sequence[Mapping[str, Any]]:
+        """The predictions in it."""
+        found: Sequence[Mapping[str, Any]] = json.loads(self.body)["predictions"]
         return found
 
     @property

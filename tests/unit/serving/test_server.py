@@ -181,7 +181,7 @@ class Broken:
 
     def score(self, arrays: Arrays) -> npt.NDArray[np.float64]:
         """A half."""
-        if (arrays["x"] > 9).any():
+        if (arrays["x"].astype(np.float64) > 9).any():
             raise ModelError("row 0 gets a score that is no number")
         return np.full(len(arrays["x"]), 0.5)
 
@@ -231,7 +231,7 @@ def test_a_wrong_request_fails_no_other(wrong: str) -> None:
         if i % 3 == 0:
             assert answer.status == 400
         else:
-            (prediction,) = answer.content["predictions"]  # type: ignore[misc]
+            (prediction,) = answer.predictions
             assert prediction["score"] == pytest.approx(i / 100)
 
 
@@ -239,8 +239,8 @@ def test_a_large_request_and_one_with_reasons_are_answered_too() -> None:
     """The first is read outside the event loop, the second is explained there."""
     with running(EXPLAINED) as port:
         large = ask(port, "POST", "/ask", json.dumps({"instances": [{"x": i / 10_000} for i in range(10_000)]}))
-        scores = [each["score"] for each in large.content["predictions"]]  # type: ignore[attr-defined]
+        scores = [each["score"] for each in large.predictions]
         np.testing.assert_allclose(scores, np.arange(10_000) / 20_000, atol=1e-6)
         told = ask(port, "POST", "/ask", '{"instances": [{"x": 0.8}], "parameters": {"explain": true, "top": 1}}')
-        (prediction,) = told.content["predictions"]  # type: ignore[misc]
+        (prediction,) = told.predictions
         assert [each["feature"] for each in prediction["reasons"]] == ["x"]
