@@ -144,8 +144,16 @@ def execute(
     maximum_bytes: int,
     labels: Mapping[str, str],
     parameters: Parameters = _NONE,
+    dearness: int = 1,
 ) -> int:
     """How many bytes a statement has read, after it was carried out.
+
+    Args:
+        client: Of BigQuery.
+        statement: In SQL.
+        maximum_bytes: That it may read.
+        labels: Of its job.
+        dearness: What a byte of this kind of statement costs, in bytes of a query: so many may be billed for each.
 
     Raises:
         DataError: It is refused, or would read more than `maximum_bytes`.
@@ -154,7 +162,7 @@ def execute(
     """
     check_bytes(query_bytes(client, statement, parameters), maximum_bytes)
     config = bigquery.QueryJobConfig(
-        maximum_bytes_billed=maximum_bytes, labels=dict(labels), query_parameters=_given(parameters)
+        maximum_bytes_billed=maximum_bytes * dearness, labels=dict(labels), query_parameters=_given(parameters)
     )
     with _query_errors():
         job = client.query(statement, job_config=config)
