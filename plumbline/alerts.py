@@ -12,7 +12,7 @@ Kind = Literal["quality", "skew", "drift"]
 
 @section
 class Alert:
-    """One thing that is wrong, of one version in one window. Whoever finds something makes such; one step raises them."""
+    """One thing that is wrong, of one version in one window. Who finds something makes such; one step raises them."""
 
     kind: Kind
     version: str

@@ -1,4 +1,4 @@
-"""The two optional sections of a problem config about a model that serves: how it is observed, and when it is retrained.
+"""Two optional sections of a problem config about a model that serves: how it is observed, and when it is retrained.
 
 What they mean is in `plumbline.observation` and `plumbline.retraining`.
 """
@@ -34,7 +34,7 @@ class Observation:
     lead_hours: Count = 24
     """How long before the start of a window its first prediction may have been asked for: older log is not read."""
     cron: Text = "0 * * * *"
-    """When the evaluation pipeline looks, UTC: five fields. A window that was judged before is judged the same again."""
+    """When the evaluation pipeline looks, UTC: five fields. A window that was judged is judged the same again."""
 
 
 @section

@@ -1,7 +1,7 @@
 """Continuous evaluation: which window is looked at, and the SQL that joins logged predictions with late labels."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from plumbline.continuous import Observation
 from plumbline.errors import DataError
@@ -36,7 +36,9 @@ class Observed:
     table: str
     """The scored and labelled rows, project.dataset.table."""
     labels: int
-    """Rows with a label in the window."""
+    """Rows of the window whose label was known by the end of the delay."""
+    overdue: int
+    """Rows of the window whose label came after that, or has not come: they are not looked at."""
     matched: int
     """Of them, those with a prediction that counts."""
     predictions: int
@@ -64,12 +66,18 @@ def latest(now: dt.datetime, observation: Observation) -> Period:
     return Period(start=end - length, end=end)
 
 
-def moment(text: str) -> dt.datetime:
-    """A moment from its ISO 8601 text, in UTC where it names no zone.
+def moment(text: str, clock: Callable[[], dt.datetime]) -> dt.datetime:
+    """The moment to look from: what a text says, in UTC where it names no zone; what a clock says where it is empty.
+
+    Args:
+        text: ISO 8601, or empty.
+        clock: Gives the time with its zone.
 
     Raises:
-        DataError: It is none.
+        DataError: The text is no time.
     """
+    if not text:
+        return clock()
     try:
         found = dt.datetime.fromisoformat(text)
     except ValueError as error:
@@ -100,30 +108,32 @@ def observed_columns(data: Data) -> tuple[str, ...]:
 
 
 def matching(labels: str, log: str, data: Data, observation: Observation) -> str:
-    """The query of all label rows and predictions with what became of each: a column `fate`.
+    """The query of all labels and predictions with what became of each: a column `fate`.
 
-    Fates are counted (of a prediction), late, superseded, unmatched, unreadable, and missing (of a label without a
-    prediction that counts). Parameters: `@start` and `@end` of the window, `@first`, from which on the log is read, and
-    `@last`, before which: TIMESTAMP.
+    Fates are counted (of a prediction), late, superseded, unmatched, unreadable, and missing (of a label that nobody
+    asked about). Parameters, TIMESTAMP: `@start` and `@end` of the window, `@first`, from which on the log is read, and
+    `@last`, before which, and by which labels must be known.
 
     Args:
         labels: The query of the labels, its tables filled in.
-        log: Vertex AI's table of requests and responses, project.dataset.table.
+        log: Vertex AI's table of requests and responses, project.dataset.table; empty where nothing was logged yet.
         data: The columns.
         observation: How to join.
 
     Source: the log's columns, Vertex AI, "Online prediction logging".
     """
     kinds = columns(data.features)
-    own = [name for name in dict.fromkeys([*data.key, data.time, data.label.column, *_own_attributes(data)])]
+    own = list(dict.fromkeys([*data.key, data.time, data.label.column, *_own_attributes(data)]))
     asked = [name for name in kinds if name not in own]
     values = ",\n    ".join(f"{_logged(name, kinds[name])} AS asked_{name}" for name in kinds)
     same = " AND ".join(f"{_labelled(name, kinds[name])} = logged.asked_{name}" for name in observation.join)
-    absent = " OR ".join(f"logged.asked_{name} IS NULL" for name in observation.join)
-    keys = ", ".join(data.key)
+    absent = " OR ".join(f"asked_{name} IS NULL" for name in observation.join)
+    # The ordinal, and not the offset: of a column the emulator's SAFE_OFFSET gives the element before.
     return f"""WITH
 labels AS (
-{labels}
+  SELECT * FROM (
+{labels.rstrip().removesuffix(";")}
+  ) WHERE {_in_time(data, observation)}
 ),
 logged AS (
   SELECT
@@ -131,9 +141,12 @@ logged AS (
     logging_time AS {LOGGED_AT},
     CONCAT(CAST(request_id AS STRING), ' ', LPAD(CAST(place AS STRING), 9, '0')) AS prediction_id,
     {values},
-    SAFE_CAST(JSON_VALUE(response_payload[SAFE_OFFSET(place)], '$.score') AS FLOAT64) AS {SCORE}
-  FROM `{log}`, UNNEST(request_payload) AS instance WITH OFFSET AS place
+    SAFE_CAST(JSON_VALUE(response_payload[SAFE_ORDINAL(place + 1)], '$.score') AS FLOAT64) AS {SCORE}
+  FROM {f"`{log}`" if log else _NO_LOG}, UNNEST(request_payload) AS instance WITH OFFSET AS place
   WHERE logging_time >= @first AND logging_time < @last
+),
+judged AS (
+  SELECT *, {absent} OR {SCORE} IS NULL AS unreadable FROM logged
 ),
 joined AS (
   SELECT
@@ -141,32 +154,50 @@ joined AS (
     labels.{observation.known} AS known_at,
     {", ".join(f"logged.asked_{name} AS {name}" for name in asked) + "," if asked else ""}
     logged.{LOGGED_AT}, logged.{DEPLOYED}, logged.{SCORE}, logged.prediction_id,
-    {" AND ".join(f"labels.{name} IS NOT NULL" for name in data.key)} AS has_label,
-    logged.prediction_id IS NOT NULL AS has_prediction,
-    logged.prediction_id IS NOT NULL AND ({absent} OR logged.{SCORE} IS NULL) AS unreadable
+    CASE
+      WHEN logged.prediction_id IS NULL THEN 'missing'
+      WHEN logged.unreadable THEN 'unreadable'
+      WHEN labels.{observation.known} IS NULL THEN 'unmatched'
+      WHEN logged.{LOGGED_AT} < labels.{observation.known} THEN 'counted'
+      ELSE 'late'
+    END AS fate
   FROM labels
-  FULL OUTER JOIN logged ON {same}
+  FULL OUTER JOIN judged AS logged ON {same}
 ),
 ranked AS (
   SELECT
     *,
-    has_label AND has_prediction AND NOT unreadable AND {LOGGED_AT} < known_at AS usable,
     ROW_NUMBER() OVER (
-      PARTITION BY {keys}, has_label AND has_prediction AND NOT unreadable AND {LOGGED_AT} < known_at
-      ORDER BY {LOGGED_AT} DESC, prediction_id DESC) AS recency
+      PARTITION BY {", ".join(data.key)}, fate ORDER BY {LOGGED_AT} DESC, prediction_id DESC) AS recency
   FROM joined
 )
 SELECT
-  * EXCEPT (has_label, has_prediction, unreadable, usable, recency),
-  CASE
-    WHEN NOT has_prediction THEN 'missing'
-    WHEN unreadable THEN 'unreadable'
-    WHEN NOT has_label THEN 'unmatched'
-    WHEN NOT usable THEN 'late'
-    WHEN recency > 1 THEN 'superseded'
-    ELSE 'counted'
-  END AS fate
+  * EXCEPT (fate, recency),
+  IF(fate = 'counted' AND recency > 1, 'superseded', fate) AS fate
 FROM ranked"""  # noqa: S608 - identifiers of the config, and its own query
+
+
+def counting(labels: str, table: str, data: Data, observation: Observation) -> str:
+    """The query of one row with the counts of `Observed`; its parameters are those of `matching`.
+
+    Args:
+        labels: The query of the labels, its tables filled in.
+        table: The result of `matching`, project.dataset.table.
+        data: The columns.
+        observation: How to join.
+    """
+    there = " AND ".join(f"{name} IS NOT NULL" for name in data.key)
+    fates = ("late", "superseded", "unmatched", "unreadable")
+    counts = ",\n  ".join(f"COUNT(DISTINCT IF(fate = '{fate}', prediction_id, NULL)) AS {fate}" for fate in fates)
+    return f"""SELECT
+  (SELECT COUNT(*) FROM (SELECT DISTINCT {", ".join(data.key)} FROM `{table}` WHERE {there})) AS labels,
+  (SELECT COUNT(*) FROM (
+{labels.rstrip().removesuffix(";")}
+  ) WHERE NOT ({_in_time(data, observation)})) AS overdue,
+  COUNTIF(fate = 'counted') AS matched,
+  COUNT(DISTINCT prediction_id) AS predictions,
+  {counts}
+FROM `{table}`"""  # noqa: S608 - as above
 
 
 def log_bounds(period: Period, observation: Observation) -> tuple[dt.datetime, dt.datetime]:
@@ -184,6 +215,19 @@ def check_problem(data: Data, observation: Observation) -> Iterator[tuple[tuple[
     clashes = sorted({LOGGED_AT, DEPLOYED, SCORE} & {*known, *data.key, *_own_attributes(data)})
     if clashes:
         yield ("observation",), f"{clashes} are columns of the problem and of what is observed at once"
+
+
+def _in_time(data: Data, observation: Observation) -> str:
+    """Whether a row's label is there, and was known by the end of the delay: never NULL, so that it can be negated."""
+    known = observation.known
+    return f"IFNULL({data.label.column} IS NOT NULL AND {known} <= @last, FALSE)"
+
+
+_NO_LOG = """(
+    SELECT '' AS deployed_model_id, @first AS logging_time, 0 AS request_id, [''] AS request_payload,
+      [''] AS response_payload
+    FROM UNNEST([1]) AS one WHERE one = 0)"""
+"""A log without rows, where Vertex AI has not made the table yet."""
 
 
 def _own_attributes(data: Data) -> list[str]:

@@ -92,7 +92,7 @@ def judge_period(
         data: The columns.
         evaluation: Slices and gates; those that compare with another model are left out, since it was not asked.
     """
-    numbers = {number: None for number in sorted({each.number for each in served.values()})}
+    numbers = sorted({each.number for each in served.values()})
     versions = []
     for number in numbers:
         ids = [deployed for deployed, each in served.items() if each.number == number]
@@ -194,8 +194,11 @@ def _judged(board: Scoreboard, scored: pa.Table, number: str, evaluation: Evalua
 
 
 def _has_enough(gate: Gate, board: Scoreboard, evaluation: Evaluation) -> bool:
-    """Whether some slice of a gate can be judged, or two where it compares them. A window is shorter than a test split,
-    so that a slice may be too small for weeks: that is not judged, where a candidate would be blocked."""
+    """Whether some slice of a gate can be judged, or two where it compares them.
+
+    A window is shorter than a test split: a slice may be too small for weeks, which is not judged here, while a
+    candidate would be blocked.
+    """
     if not gate.by:
         return True
     wanted = 2 if gate.gap is not None else 1

@@ -137,7 +137,7 @@ def materialise(  # noqa: PLR0913 - the query, where its result goes, and its li
     return Made(table, read)
 
 
-def execute(
+def execute(  # noqa: PLR0913 - the statement, and its limits
     client: bigquery.Client,
     statement: str,
     *,
@@ -153,6 +153,7 @@ def execute(
         statement: In SQL.
         maximum_bytes: That it may read.
         labels: Of its job.
+        parameters: Of the statement.
         dearness: What a byte of this kind of statement costs, in bytes of a query: so many may be billed for each.
 
     Raises:

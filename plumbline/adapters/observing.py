@@ -1,6 +1,5 @@
 """Observation: logged predictions joined with late labels in BigQuery, and which version each came from."""
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from plumbline.adapters import endpoints, pipeline_jobs, registry
 from plumbline.adapters.clients import Clients
 from plumbline.adapters.registry import parent
 from plumbline.continuous import Observation
-from plumbline.errors import DataError
 from plumbline.external_sort import sorted_rows
 from plumbline.labels import label
 from plumbline.observation import (
@@ -21,10 +19,9 @@ from plumbline.observation import (
     Observed,
     Period,
     check_labels,
-    latest,
+    counting,
     log_bounds,
     matching,
-    moment,
     observed_columns,
 )
 from plumbline.problem import Data
@@ -38,11 +35,6 @@ ROWS, SUMMARY = "observed.parquet", "observed.json"
 def log_table(clients: Clients, endpoint: str) -> str:
     """The table that an endpoint's requests and responses are logged to, as `endpoints.ensure` has it made."""
     return bq.full_name(clients.place, f"{endpoint.replace('-', '_')}_requests")
-
-
-def period_of(until: str, observation: Observation, *, now: dt.datetime) -> Period:
-    """The last window that was over, its labels known, at a moment; empty for now."""
-    return latest(moment(until) if until else now, observation)
 
 
 def observe(  # noqa: PLR0913 - what is joined, and where it goes
@@ -69,26 +61,26 @@ def observe(  # noqa: PLR0913 - what is joined, and where it goes
         output: A folder for the files.
 
     Raises:
-        DataError: A query is refused or reads too much, or nothing was logged yet.
+        DataError: A query is refused or reads too much.
     """
     client, log = clients.bigquery(), log_table(clients, endpoint)
-    if not bq.exists(client, log):
-        raise DataError(f"there is no {log}: the endpoint {endpoint} has not logged a prediction yet")
     filled = fill(sql, {table: bq.full_name(clients.place, table) for table in observation.tables})
     window = {"start": period.start, "end": period.end}
     check_labels(data, observation, bq.result_columns(client, filled, window))
     first, last = log_bounds(period, observation)
+    parameters: bq.Parameters = {**window, "first": first, "last": last}
     table = bq.full_name(clients.place, f"{name}_observed_{period.start:%Y%m%d%H}_{period.end:%Y%m%d%H}")
     labels = {**clients.place.labels, "problem": label(name)}
     bq.materialise(
         client,
-        matching(filled, log, data, observation),
+        matching(filled, log if bq.exists(client, log) else "", data, observation),
         table,
         maximum_bytes=data.maximum_bytes,
         labels=labels,
-        parameters={**window, "first": first, "last": last},
+        parameters=parameters,
     )
-    counts = bq.fetch(client, _counts(table, data.key), maximum_bytes=data.maximum_bytes, labels=labels)[0]
+    counting_rows = counting(filled, table, data, observation)
+    (counts,) = bq.fetch(client, counting_rows, maximum_bytes=data.maximum_bytes, labels=labels, parameters=parameters)
     found = Observed(period=period, table=table, **{name: int(str(value or 0)) for name, value in counts.items()})
     output.mkdir(parents=True, exist_ok=True)
     (output / SUMMARY).write_text(to_json(found), encoding="utf-8")
@@ -144,16 +136,3 @@ def _read(clients: Clients, table: str, data: Data) -> pa.Table:
 
 _EMPTY: Mapping[str, pa.DataType] = {DEPLOYED: pa.string()}
 """Types that are looked at even where there is no row."""
-
-
-def _counts(table: str, key: Sequence[str]) -> str:
-    there = " AND ".join(f"{name} IS NOT NULL" for name in key)
-    fates = ", ".join(
-        f"COUNTIF(fate = '{fate}') AS {fate}" for fate in ("late", "superseded", "unmatched", "unreadable")
-    )
-    return f"""SELECT
-  (SELECT COUNT(*) FROM (SELECT DISTINCT {", ".join(key)} FROM `{table}` WHERE {there})) AS labels,
-  COUNTIF(fate = 'counted') AS matched,
-  COUNTIF(fate != 'missing') AS predictions,
-  {fates}
-FROM `{table}`"""  # noqa: S608 - identifiers of the config

@@ -19,7 +19,6 @@ from plumbline.adapters.registry import encryption, parent
 from plumbline.environment import Place
 from plumbline.runs import ENDED, OBSERVING, STEPS, Output, Run, Step
 
-
 _SHOWN = frozenset((*STEPS, *OBSERVING))
 
 

@@ -33,7 +33,7 @@ class Started:
 
 
 def save(clients: Clients, order: Order) -> str:
-    """The gs:// URI under which an order lies for the evaluation pipeline, by its content: the same order, the same URI.
+    """The gs:// URI of an order, for the evaluation pipeline: the same order has the same URI.
 
     A schedule keeps the parameters that it was made with, and a compiled pipeline is too long for one of them.
     """
@@ -138,26 +138,21 @@ def _day_after_the_last_row(clients: Clients, data: Data, sql: str, now: dt.date
 
     Rows of the future, such as a timetable has them, do not count.
     """
-    selected = f"SELECT MAX({data.time}) AS latest FROM ({_filled(clients, data, sql)}) WHERE {data.time} < '{now:%Y-%m-%d %H:%M:%S}'"  # noqa: S608 - the config's query
-    latest = _fetch(clients, data, selected)["latest"]
+    latest = _fetch(clients, data, sql, f"MAX({data.time})", f"{data.time} < '{now:%Y-%m-%d %H:%M:%S}'")
     return latest.date() + dt.timedelta(days=1) if isinstance(latest, dt.datetime) else data.split.test.end
 
 
 def _rows(clients: Clients, data: Data, sql: str, start: dt.date, end: dt.date) -> int:
+    """Rows whose time lies in [start, end)."""
     if start >= end:
         return 0
     within = f"{data.time} >= '{start} 00:00:00' AND {data.time} < '{end} 00:00:00'"
-    selected = f"SELECT COUNT(*) AS n FROM ({_filled(clients, data, sql)}) WHERE {within}"  # noqa: S608 - as above
-    return int(str(_fetch(clients, data, selected)["n"]))
+    return int(str(_fetch(clients, data, sql, "COUNT(*)", within)))
 
 
-def _filled(clients: Clients, data: Data, sql: str) -> str:
-    return (
-        fill(sql, {table: bq.full_name(clients.place, table) for table in data.tables}).rstrip().removesuffix(";")
-        + "\n"
-    )
-
-
-def _fetch(clients: Clients, data: Data, sql: str) -> dict[str, object]:
+def _fetch(clients: Clients, data: Data, sql: str, what: str, where: str) -> object:
+    """One value of the features' query."""
+    filled = fill(sql, {table: bq.full_name(clients.place, table) for table in data.tables}).rstrip().removesuffix(";")
+    selected = f"SELECT {what} AS found FROM (\n{filled}\n) WHERE {where}"  # noqa: S608 - the config's own query
     labels = clients.place.labels
-    return dict(bq.fetch(clients.bigquery(), sql, maximum_bytes=data.maximum_bytes, labels=labels)[0])
+    return bq.fetch(clients.bigquery(), selected, maximum_bytes=data.maximum_bytes, labels=labels)[0]["found"]
