@@ -92,14 +92,14 @@ def _compile(options: argparse.Namespace) -> int:
     from pipelines import compiled  # noqa: PLC0415 - needs kfp
     from pipelines.lint import check  # noqa: PLC0415 - needs kfp
 
-    spec = compiled.compile_training()
+    spec, output = compiled.compile_graph(options.graph), options.output or Path(f"{options.graph}.yaml")
     check(spec)
-    compiled.write(spec, options.output)
-    if options.golden and compiled.differs_from_golden(spec):
-        golden = compiled.GOLDEN.relative_to(ROOT)
-        raise PlumblineError(f"{options.output} differs from {golden}: if that is meant, run `make generate`")
+    compiled.write(spec, output)
+    if options.golden and compiled.differs_from_golden(spec, options.graph):
+        golden = compiled.golden(options.graph).relative_to(ROOT)
+        raise PlumblineError(f"{output} differs from {golden}: if that is meant, run `make generate`")
     if not options.quiet:
-        print(f"{options.output}: compiled, no findings" + (", as the golden file" if options.golden else ""))
+        print(f"{output}: compiled, no findings" + (", as the golden file" if options.golden else ""))
     return 0
 
 
@@ -271,7 +271,8 @@ def _options() -> argparse.Namespace:
     added["load"].add_argument("--table", required=True, help="name of the table, without project and dataset")
     added["load"].add_argument("--file", type=Path, required=True, help="a .parquet or .csv file")
     compiling = commands.add_parser("compile", help=_compile.__doc__)
-    compiling.add_argument("--output", type=Path, default=Path("training.yaml"))
+    compiling.add_argument("--graph", choices=("training", "evaluation"), default="training")
+    compiling.add_argument("--output", type=Path, help="GRAPH.yaml if not given")
     compiling.add_argument("--golden", action="store_true", help="compare with the golden file")
     compiling.add_argument("--quiet", action="store_true")
     compiling.set_defaults(command=_compile)

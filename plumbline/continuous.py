@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from plumbline.section import Count, Name, Names, Text, section
+from plumbline.section import Count, Name, Names, Text, from_json, section
 
 Hours = Annotated[int, Field(ge=0, strict=True)]
 
@@ -57,3 +57,8 @@ class Retraining:
         if not (self.cron or self.new_rows or self.on_alert):
             raise ValueError("retraining needs a reason: at least one of cron, new_rows and on_alert")
         return self
+
+
+def read_retraining(text: str) -> Retraining | None:
+    """The section of a pipeline's parameter; None where the config has none."""
+    return from_json(Retraining, text) if text else None

@@ -200,6 +200,18 @@ def counting(labels: str, table: str, data: Data, observation: Observation) -> s
 FROM `{table}`"""  # noqa: S608 - as above
 
 
+def stated(observed: Observed) -> Mapping[str, str | int]:
+    """The counts and the window, as a run's artifact states them."""
+    counts = ("labels", "matched", "predictions", "late", "superseded", "unmatched", "unreadable", "overdue")
+    period = observed.period
+    return {
+        "start": period.start.isoformat(),
+        "end": period.end.isoformat(),
+        "table": observed.table,
+        **{name: int(getattr(observed, name)) for name in counts},
+    }
+
+
 def log_bounds(period: Period, observation: Observation) -> tuple[dt.datetime, dt.datetime]:
     """From when on, and before when, a prediction for a window can have been logged and count or be late."""
     lead, delay = dt.timedelta(hours=observation.lead_hours), dt.timedelta(hours=observation.delay_hours)

@@ -338,3 +338,9 @@ class ProblemConfig:
     """How the model is judged while it serves; it is not where nothing is said."""
     retraining: Retraining | None = None
     """When a training starts by itself; never where nothing is said."""
+
+    @model_validator(mode="after")
+    def _decided_somewhere(self) -> "ProblemConfig":
+        if self.retraining and not self.observation:
+            raise ValueError("retraining is decided by the evaluation pipeline: it needs a section observation")
+        return self

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from plumbline.alerts import Alert
 from plumbline.dataset import table_rows
 from plumbline.evaluation import expected_slices, scored_table
+from plumbline.evaluation import headline as overall_metrics
 from plumbline.gates import CANDIDATE, Verdict, decide, describe
 from plumbline.observation import DEPLOYED, SCORE, Period
 from plumbline.problem import Data, Evaluation, Gate
@@ -147,6 +148,15 @@ def points(judgements: Judgements) -> Iterator[Point]:
                     high=estimate.high,
                     rows=result.count,
                 )
+
+
+def headline(judgements: Judgements) -> Mapping[str, float]:
+    """Metrics of each version over all rows, for the run's list of metrics."""
+    found: dict[str, float] = {}
+    for judgement in judgements.versions:
+        for name, value in overall_metrics(judgement.board).items() if judgement.board else ():
+            found[f"version_{judgement.version}_{name.removeprefix(f'{CANDIDATE}_')}"] = value
+    return found
 
 
 def alerts(judgements: Judgements) -> tuple[Alert, ...]:

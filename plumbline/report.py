@@ -9,6 +9,7 @@ import jinja2
 from plumbline.advice import advise
 from plumbline.charts import curve_chart, history_chart, importance_chart, slice_chart, threshold_chart
 from plumbline.dataset import Summary
+from plumbline.evidence import Evidence
 from plumbline.explanation import ImportanceReport
 from plumbline.gates import CANDIDATE, GateResult, Verdict, describe
 from plumbline.load import MeasuredRate
@@ -46,7 +47,7 @@ class Findings:
     """What one replica was measured to hold; None where it was not measured."""
 
 
-def render(run: Run, findings: Findings, *, title: str, links: Mapping[str, str]) -> str:
+def render(run: Run, findings: Findings, *, title: str, links: Mapping[str, str], why: Evidence | None = None) -> str:
     """The page.
 
     Args:
@@ -54,6 +55,7 @@ def render(run: Run, findings: Findings, *, title: str, links: Mapping[str, str]
         findings: What its steps have left.
         title: Of the problem.
         links: Addresses by what they lead to.
+        why: Why the run was started by itself; None where somebody has started it.
     """
     loader = jinja2.FileSystemLoader(TEMPLATES)
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
@@ -62,6 +64,7 @@ def render(run: Run, findings: Findings, *, title: str, links: Mapping[str, str]
         outcome=outcome(run),
         steps=[run.steps[name] for name in STEPS if name in run.steps],
         title=title,
+        why=why,
         links={name: address for name, address in links.items() if address},
         findings=findings,
         failed_checks=[c for c in findings.validation.checks if not c.passed] if findings.validation else [],

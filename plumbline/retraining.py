@@ -1,19 +1,18 @@
 """Continuous training: whether to train now, why, and on which windows of time. The decision is a function of facts."""
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
-from typing import Literal
-
-from cronsim import CronSim
+from collections.abc import Iterable, Iterator, Sequence
 
 from plumbline.alerts import Alert
 from plumbline.continuous import Retraining
+from plumbline.cron import due
+from plumbline.evidence import Evidence, Reason
 from plumbline.problem import Split, Window
 from plumbline.runs import ENDED
 from plumbline.section import section
 
-Reason = Literal["alert", "new rows", "schedule"]
 _DAY = dt.timedelta(days=1)
+_FAILED = frozenset(("FAILED", "CANCELLED"))
 
 
 @section
@@ -43,29 +42,19 @@ class Facts:
     new_rows: int
     """Rows of its training window after `trained_to`."""
     alerts: tuple[Alert, ...]
-    """Raised after the last training began, the newest first."""
+    """Raised after the last training began that has not failed, the newest first."""
+    tried: Split | None = None
+    """The windows of that training; None where there is none."""
 
     @property
     def last(self) -> Training | None:
         """The training that began last."""
-        return max(self.trainings, key=lambda training: training.started, default=None)
+        return latest(self.trainings)
 
-
-@section
-class Evidence:
-    """Why a run was started: it goes with the run, and into its report."""
-
-    reasons: tuple[Reason, ...]
-    """By hand where there is none."""
-    text: str
-    decided_at: str
-    """ISO 8601."""
-    champion: str
-    last_training: str
-    """Id of the run; empty for none."""
-    new_rows: int
-    alerts: tuple[Alert, ...]
-    split: Split
+    @property
+    def answer(self) -> Training | None:
+        """The last training that has not failed: what was a reason for it is none any more."""
+        return latest(training for training in self.trainings if training.state not in _FAILED)
 
 
 @section
@@ -75,9 +64,19 @@ class Decision:
     train: bool
     text: str
     """What was decided and why, as a sentence."""
-    blocked: tuple[str, ...]
+    blocked: tuple[str, ...] = ()
     """What stands against it, where there is a reason."""
-    evidence: Evidence
+    evidence: Evidence | None = None
+    """None where nobody asked for it."""
+
+
+def latest(trainings: Iterable[Training]) -> Training | None:
+    """The training that began last."""
+    return max(trainings, key=lambda training: training.started, default=None)
+
+
+NEVER = Decision(train=False, text="do not train: the config has no section `retraining`")
+"""The decision of a problem that is not retrained by itself."""
 
 
 def decide(facts: Facts, retraining: Retraining) -> Decision:
@@ -104,6 +103,17 @@ def decide(facts: Facts, retraining: Retraining) -> Decision:
     return Decision(train=train, text=text, blocked=against if found else (), evidence=evidence)
 
 
+def first_day(latest: dt.datetime | None, now: dt.datetime, split: Split) -> dt.date:
+    """The first day that no window has: of data that ends today, the day is not over; without data the config's.
+
+    Args:
+        latest: The time of the last row before now, on the clock of the rows; None where there is no row.
+        now: The time.
+        split: The config's windows.
+    """
+    return split.test.end if latest is None else min(latest.date() + _DAY, now.date())
+
+
 def moved(split: Split, day: dt.date) -> Split:
     """The windows moved in time, their lengths and the gaps between them kept, so that the test window ends on a day.
 
@@ -119,12 +129,6 @@ def moved(split: Split, day: dt.date) -> Split:
     return Split(train=move(split.train), validation=move(split.validation), test=move(split.test))
 
 
-def due(cron: str, after: dt.datetime, until: dt.datetime) -> dt.datetime | None:
-    """The first moment of a cron in (after, until], None where there is none; UTC."""
-    found = next(CronSim(cron, after.astimezone(dt.UTC)))
-    return found if found <= until else None
-
-
 def _reasons(facts: Facts, retraining: Retraining) -> Iterator[tuple[Reason, str]]:
     if retraining.on_alert and facts.alerts:
         newest = facts.alerts[0]
@@ -133,9 +137,9 @@ def _reasons(facts: Facts, retraining: Retraining) -> Iterator[tuple[Reason, str
         told = f"{facts.new_rows:,} new rows since {facts.trained_to or 'ever'}, wanted {retraining.new_rows:,}"
         yield "new rows", told
     if retraining.cron:
-        if facts.last is None:
+        if facts.answer is None:
             yield "schedule", f"nothing was trained yet (cron {retraining.cron})"
-        elif moment := due(retraining.cron, facts.last.started, facts.now):
+        elif moment := due(retraining.cron, facts.answer.started, facts.now):
             yield "schedule", f"due since {moment:%Y-%m-%d %H:%M} UTC (cron {retraining.cron})"
 
 
@@ -151,6 +155,8 @@ def _against(facts: Facts, retraining: Retraining) -> Iterator[str]:
         yield f"{today} of {retraining.runs_a_day} training(s) have begun within 24 hours"
     if facts.new_rows == 0:
         yield f"no row is new since {facts.trained_to or 'ever'}: the same rows give the same model"
+    elif facts.answer is not None and facts.tried == facts.split:
+        yield f"{facts.answer.run} had the same windows, which end on {facts.split.test.end}"
 
 
 def _quiet(facts: Facts, retraining: Retraining) -> str:

@@ -29,7 +29,7 @@ def held(client: storage.Client, bucket: str, name: str, *, now: dt.datetime, ho
         holder: Whoever reads the object learns this.
     """
     blob = client.bucket(bucket).blob(name)
-    generation = _take(blob, holder, now)
+    generation = _take(blob, f"{now.isoformat()} {holder}", now)
     try:
         yield generation is not None
     finally:
@@ -39,23 +39,26 @@ def held(client: storage.Client, bucket: str, name: str, *, now: dt.datetime, ho
                 blob.delete(if_generation_match=generation)
 
 
-def _take(blob: storage.Blob, holder: str, now: dt.datetime) -> int | None:
+def _take(blob: storage.Blob, text: str, now: dt.datetime) -> int | None:
     """The generation of the object that we have made, None where somebody else holds the lock."""
     with service_errors(f"locking {blob.name}"):
         try:
-            blob.upload_from_string(holder, if_generation_match=0)
+            blob.upload_from_string(text, if_generation_match=0)
         except exceptions.PreconditionFailed:
-            return _take_over(blob, holder, now)
+            return _take_over(blob, text, now)
         return int(blob.generation)
 
 
-def _take_over(blob: storage.Blob, holder: str, now: dt.datetime) -> int | None:
+def _take_over(blob: storage.Blob, text: str, now: dt.datetime) -> int | None:
     try:
         blob.reload()
-        if (now - blob.updated).total_seconds() < STALE_S:
+        found = blob.generation
+        # By the holder's clock, which is ours, and not by that of the service: a simulation has a time of its own.
+        since = dt.datetime.fromisoformat(blob.download_as_bytes(if_generation_match=found).decode().split()[0])
+        if (now - since).total_seconds() < STALE_S:
             return None
         # The generation that was looked at: of two who find the same dead holder, one takes over.
-        blob.upload_from_string(holder, if_generation_match=blob.generation)
+        blob.upload_from_string(text, if_generation_match=found)
     except (exceptions.NotFound, exceptions.PreconditionFailed):
         return None
     return int(blob.generation)

@@ -27,7 +27,7 @@ from plumbline.observation import (
 from plumbline.problem import Data
 from plumbline.quality import Served
 from plumbline.query import fill
-from plumbline.section import to_json
+from plumbline.section import from_json, to_json
 
 ROWS, SUMMARY = "observed.parquet", "observed.json"
 
@@ -116,6 +116,11 @@ def served(clients: Clients, name: str, endpoint: str, deployed: Sequence[str]) 
 def read_observed(folder: Path) -> pa.Table:
     """The scored and labelled rows that `observe` wrote."""
     return pq.read_table(folder / ROWS)
+
+
+def read_summary(folder: Path) -> Observed:
+    """What became of the window's labels and predictions."""
+    return from_json(Observed, (folder / SUMMARY).read_text(encoding="utf-8"))
 
 
 def deployed_in(observed: pa.Table) -> Sequence[str]:

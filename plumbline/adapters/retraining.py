@@ -3,8 +3,9 @@
 import datetime as dt
 import json
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass, replace
+
+from google.cloud import aiplatform_v1 as vertex
 
 from plumbline.adapters import bigquery as bq
 from plumbline.adapters import pipeline_jobs, registry
@@ -14,13 +15,12 @@ from plumbline.adapters.operations import service_errors
 from plumbline.adapters.pipeline_jobs import Order
 from plumbline.adapters.series import alerts_since
 from plumbline.continuous import Retraining
+from plumbline.evidence import Evidence
 from plumbline.labels import label
-from plumbline.problem import Data
+from plumbline.problem import Data, Split
 from plumbline.query import fill
-from plumbline.retraining import Decision, Facts, Training, decide, moved
+from plumbline.retraining import NEVER, Decision, Facts, Training, decide, first_day, moved
 from plumbline.section import from_json, to_json
-
-Now = Callable[[], dt.datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,11 @@ def save(clients: Clients, order: Order) -> str:
     return f"gs://{clients.place.bucket}/{name}"
 
 
-def saved(text: str) -> Order:
+def saved(clients: Clients, uri: str) -> Order:
     """The order that `save` wrote."""
-    return Order(**json.loads(text))
+    with service_errors(f"reading {uri}"):
+        bucket, _, name = uri.removeprefix("gs://").partition("/")
+        return Order(**json.loads(clients.storage().bucket(bucket).blob(name).download_as_bytes()))
 
 
 def gather(clients: Clients, order: Order, *, now: dt.datetime) -> Facts:
@@ -70,67 +72,65 @@ def gather(clients: Clients, order: Order, *, now: dt.datetime) -> Facts:
     Raises:
         DataError: The query is refused, or reads too much.
     """
-    name, data = order.parameters["name"], from_json(Data, order.parameters["data"])
-    found = pipeline_jobs.jobs(clients.pipelines(), clients.place, label(name))
-    trainings = tuple(
-        Training(
-            run=job.name.rpartition("/")[2],
-            state=pipeline_jobs.state_of(job),
-            started=dt.datetime.fromtimestamp(job.create_time.timestamp(), dt.UTC),
-        )
-        for job in found
-    )
-    last = max((training.started for training in trainings), default=None)
+    name, data, sql = order.parameters["name"], from_json(Data, order.parameters["data"]), order.parameters["sql"]
+    trainings = tuple(map(_training, pipeline_jobs.jobs(clients.pipelines(), clients.place, label(name))))
     version, trained_to = registry.champion(clients.models(), clients.place, name)
-    sql = order.parameters["sql"]
     split = moved(data.split, _day_after_the_last_row(clients, data, sql, now))
     first = max(split.train.start, trained_to + dt.timedelta(days=1)) if trained_to else split.train.start
-    return Facts(
+    known = Facts(
         now=now,
         trainings=trainings,
         champion=version,
         trained_to=trained_to,
         split=split,
         new_rows=_rows(clients, data, sql, first, split.train.end),
-        alerts=alerts_since(clients, name, last),
+        alerts=(),
     )
+    answer = known.answer
+    tried = _windows(clients, answer) if answer else None
+    return replace(known, alerts=alerts_since(clients, name, answer.started if answer else None), tried=tried)
 
 
-def look(clients: Clients, order: Order, retraining: Retraining, *, now: Now) -> Decision:
+def look(clients: Clients, order: Order, retraining: Retraining | None, *, now: dt.datetime) -> Decision:
     """What would be decided now; nothing is started."""
-    return decide(gather(clients, order, now=now()), retraining)
+    return NEVER if retraining is None else decide(gather(clients, order, now=now), retraining)
 
 
-def launch(clients: Clients, order: Order, retraining: Retraining, *, now: Now) -> Started:
+def launch(clients: Clients, order: Order, retraining: Retraining | None, *, now: dt.datetime) -> Started:
     """Decides, and starts the training where that is the decision. Of several callers at once one does.
 
     The decision is made while the lock is held: whoever comes next sees the run that was started.
     """
     name = order.parameters["name"]
-    lock = f"locks/{label(name)}-training"
-    at, run_id = now(), f"{name.replace('_', '-')}-{now():%Y%m%d%H%M%S}-{secrets.token_hex(2)}"
-    with held(clients.storage(), clients.place.bucket, lock, now=at, holder=run_id) as ours:
-        decision = decide(gather(clients, order, now=at), retraining)
+    run_id = f"{name.replace('_', '-')}-{now:%Y%m%d%H%M%S}-{secrets.token_hex(2)}"
+    with held(clients.storage(), clients.place.bucket, f"locks/{label(name)}", now=now, holder=run_id) as ours:
         if not ours:
             told = "another caller is starting a training at this moment"
-            text = f"do not train: {told}"
-            return Started(replace(decision, train=False, text=text, blocked=(*decision.blocked, told)))
-        if not decision.train:
+            return Started(Decision(train=False, text=f"do not train: {told}", blocked=(told,)))
+        decision = look(clients, order, retraining, now=now)
+        if not decision.train or decision.evidence is None:
             return Started(decision)
-        return Started(
-            decision, pipeline_jobs.submit(clients.pipelines(), clients.place, changed(order, decision, run_id))
-        )
+        wanted = changed(order, decision.evidence, run_id)
+        return Started(decision, pipeline_jobs.submit(clients.pipelines(), clients.place, wanted))
 
 
-def changed(order: Order, decision: Decision, run_id: str) -> Order:
+def changed(order: Order, evidence: Evidence, run_id: str) -> Order:
     """The order with the windows that were decided on, and with the evidence."""
-    data = from_json(Data, order.parameters["data"])
-    parameters = {
-        **order.parameters,
-        "data": to_json(replace(data, split=decision.evidence.split)),
-        "why": to_json(decision.evidence),
-    }
+    data = replace(from_json(Data, order.parameters["data"]), split=evidence.split)
+    parameters = {**order.parameters, "data": to_json(data), "why": to_json(evidence)}
     return replace(order, job_id=run_id, parameters=parameters, labels={**order.labels, "inputs": label(run_id)})
+
+
+def _training(job: vertex.PipelineJob) -> Training:
+    started = dt.datetime.fromtimestamp(job.create_time.timestamp(), dt.UTC)
+    return Training(run=job.name.rpartition("/")[2], state=pipeline_jobs.state_of(job), started=started)
+
+
+def _windows(clients: Clients, training: Training) -> Split | None:
+    """The windows that a training was started with."""
+    name = f"{registry.parent(clients.place)}/pipelineJobs/{training.run}"
+    text = pipeline_jobs.parameter(clients.pipelines(), name, "data")
+    return from_json(Data, text).split if text else None
 
 
 def _day_after_the_last_row(clients: Clients, data: Data, sql: str, now: dt.datetime) -> dt.date:
@@ -139,7 +139,7 @@ def _day_after_the_last_row(clients: Clients, data: Data, sql: str, now: dt.date
     Rows of the future, such as a timetable has them, do not count.
     """
     latest = _fetch(clients, data, sql, f"MAX({data.time})", f"{data.time} < '{now:%Y-%m-%d %H:%M:%S}'")
-    return latest.date() + dt.timedelta(days=1) if isinstance(latest, dt.datetime) else data.split.test.end
+    return first_day(latest if isinstance(latest, dt.datetime) else None, now, data.split)
 
 
 def _rows(clients: Clients, data: Data, sql: str, start: dt.date, end: dt.date) -> int:

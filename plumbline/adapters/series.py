@@ -7,6 +7,7 @@ once. Rows travel as one JSON parameter, so that no table is staged.
 import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from plumbline.adapters import bigquery as bq
 from plumbline.adapters.clients import Clients
@@ -35,25 +36,34 @@ _ALERTS: Mapping[str, str] = {
     "summary": "STRING",
     "emails": "STRING",
 }
+_TABLES: Mapping[str, Mapping[str, str]] = {"quality": _QUALITY, "alerts": _ALERTS}
+_IDENTITY = ("kind", "version", "window_start", "window_end")
+"""What tells an alert from another."""
 _MAXIMUM_BYTES = 10**10
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """What becomes of the rows that a table has, `kept`, where others come, `found`."""
+
+    on: str
+    """The condition under which a row is there already."""
+    gone: str = ""
+    """The condition under which a row that is not found again is deleted; empty: none is."""
 
 
 def write_quality(clients: Clients, name: str, period: Period, points: Sequence[Point]) -> str:
     """The table of a problem's quality, the window's points in it once, in place of those that it had."""
     rows = [{field: getattr(point, field) for field in _QUALITY} for point in points]
-    window = "kept.window_start = @start AND kept.window_end = @end"
-    parameters = {"start": period.start, "end": period.end}
-    return _replace(clients, f"{name}_quality", _QUALITY, rows, name=name, where=window, parameters=parameters)
+    merge = Merge(on="FALSE", gone="kept.window_start = @start AND kept.window_end = @end")
+    return _merge(clients, name, "quality", rows, merge, {"start": period.start, "end": period.end})
 
 
 def write_alerts(
     clients: Clients, name: str, alerts: Sequence[Alert], *, emails: Sequence[str], now: dt.datetime
-) -> Sequence[Alert]:
-    """Those of the alerts that were not raised before: each is in the table of a problem's alerts once."""
-    table = bq.full_name(clients.place, f"{name}_alerts")
-    known = {_identity(alert) for alert in alerts_since(clients, name, None)}
-    new = [alert for alert in alerts if _identity(alert) not in known]
-    rows: list[Mapping[str, object]] = [
+) -> None:
+    """Puts alerts into the table of a problem's alerts: one that is there stays as it is."""
+    rows = [
         {
             "raised_at": now.isoformat(),
             "kind": alert.kind,
@@ -63,11 +73,17 @@ def write_alerts(
             "summary": alert.summary,
             "emails": ", ".join(emails),
         }
-        for alert in new
+        for alert in alerts
     ]
+    same = " AND ".join(f"kept.{field} = found.{field}" for field in _IDENTITY)
     if rows:
-        _replace(clients, table.rpartition(".")[2], _ALERTS, rows, name=name, where="FALSE", parameters={})
-    return new
+        _merge(clients, name, "alerts", rows, Merge(on=same), {})
+
+
+def unraised(clients: Clients, name: str, alerts: Sequence[Alert]) -> Sequence[Alert]:
+    """Those of the alerts that the table does not have: a window is judged again and again."""
+    known = {_identity(alert) for alert in alerts_since(clients, name, None)} if alerts else set()
+    return [alert for alert in alerts if _identity(alert) not in known]
 
 
 def alerts_since(clients: Clients, name: str, moment: dt.datetime | None) -> tuple[Alert, ...]:
@@ -86,33 +102,32 @@ def alerts_since(clients: Clients, name: str, moment: dt.datetime | None) -> tup
     return tuple(Alert(**row) for row in rows)  # type: ignore[arg-type] # checked by the section
 
 
-def _identity(alert: Alert) -> tuple[str, str, dt.datetime, dt.datetime]:
-    return alert.kind, alert.version, alert.window_start, alert.window_end
+def _identity(alert: Alert) -> Sequence[object]:
+    return tuple(getattr(alert, field) for field in _IDENTITY)
 
 
-def _replace(  # noqa: PLR0913 - the table, what goes and what comes
+def _merge(  # noqa: PLR0913, PLR0917 - the table, what goes and what comes
     clients: Clients,
-    table: str,
-    columns: Mapping[str, str],
-    rows: Sequence[Mapping[str, object]],
-    *,
     name: str,
-    where: str,
+    series: str,
+    rows: Sequence[Mapping[str, object]],
+    merge: Merge,
     parameters: bq.Parameters,
 ) -> str:
-    """The table's full name, made where it was not there; rows that meet the condition gone, the given ones there."""
-    client, full, labels = clients.bigquery(), bq.full_name(clients.place, table), _labels(clients, name)
+    """The full name of a series' table, which is made where it is not there, after rows have gone and come."""
+    columns, full = _TABLES[series], bq.full_name(clients.place, f"{name}_{series}")
+    client, labels = clients.bigquery(), _labels(clients, name)
     if not bq.exists(client, full):
         declared = ", ".join(f"{column} {kind}" for column, kind in columns.items())
         made = f"CREATE TABLE IF NOT EXISTS `{full}` ({declared})"
         bq.execute(client, made, maximum_bytes=_MAXIMUM_BYTES, labels=labels)
     read = ", ".join(f"{_value(column, kind)} AS {column}" for column, kind in columns.items())
     found = ", ".join(f"found.{column}" for column in columns)
+    gone = f"WHEN NOT MATCHED BY SOURCE AND {merge.gone} THEN DELETE\n" if merge.gone else ""
     statement = f"""MERGE INTO `{full}` AS kept
 USING (SELECT {read} FROM UNNEST(JSON_QUERY_ARRAY(@rows)) AS row_text) AS found
-ON FALSE
-WHEN NOT MATCHED BY SOURCE AND {where} THEN DELETE
-WHEN NOT MATCHED THEN INSERT ({", ".join(columns)}) VALUES ({found})"""  # noqa: S608 - our own columns
+ON {merge.on}
+{gone}WHEN NOT MATCHED THEN INSERT ({", ".join(columns)}) VALUES ({found})"""  # noqa: S608 - our own columns
     given = {**parameters, "rows": json.dumps(list(rows))}
     bq.execute(client, statement, maximum_bytes=_MAXIMUM_BYTES, labels=labels, parameters=given)
     return full

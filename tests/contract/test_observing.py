@@ -88,9 +88,7 @@ class Asked:
     deployed: str = "7"
 
 
-def outcome(
-    number: str, hours: float, *, late: bool | None = False, after: float | None = 3.0, line: int = 4
-) -> dict[str, object]:
+def outcome(number: str, hours: float, *, late: bool | None = False, after: float | None = 3.0) -> dict[str, object]:
     """A parcel sent so many hours into the window, whose label was known so many hours later."""
     sent = DAY + hours * HOUR
     return {
