@@ -174,6 +174,16 @@ def _ablate(options: argparse.Namespace) -> int:
     return _on_cloud(options, "ablate", seeds=options.seeds)
 
 
+def _evaluate(options: argparse.Namespace) -> int:
+    """Judge the model that serves on what it said and what came of it."""
+    return _on_cloud(options, "evaluate", at=options.at, wait=options.wait)
+
+
+def _retrain(options: argparse.Namespace) -> int:
+    """Look once whether to train a new model, say why, and train it."""
+    return _on_cloud(options, "retrain", start=options.start, wait=options.wait)
+
+
 def _on_cloud(options: argparse.Namespace, command: str, **given: object) -> int:
     """Runs a command of `pipelines.cloud` in the environment; one with endpoints has its emulator started."""
     session = _session(options)
@@ -226,6 +236,8 @@ _PLACED = {
     "janitor": _janitor,
     "publish": _publish,
     "ablate": _ablate,
+    "evaluate": _evaluate,
+    "retrain": _retrain,
 }
 """The commands that work in an environment."""
 
@@ -254,7 +266,10 @@ def _options() -> argparse.Namespace:
         text = "seconds that the emulator stays up after the last command; 0 ends it with this one"
         added[name].add_argument("--keep", type=int, default=local.KEEP_S, help=text)
         added[name].set_defaults(command=command)
-    added["run-pipeline"].add_argument("--no-wait", dest="wait", action="store_false", help="submit only")
+    for name in ("run-pipeline", "evaluate", "retrain"):
+        added[name].add_argument("--no-wait", dest="wait", action="store_false", help="submit only")
+    added["evaluate"].add_argument("--at", default="", help="the time to look from, ISO 8601 and UTC; now if not given")
+    added["retrain"].add_argument("--look", dest="start", action="store_false", help="say it only, and start nothing")
     for name in ("run-pipeline", "publish"):
         text = (
             "a folder with what containers/build.sh has printed, a file an image; if not given they are found or built"

@@ -71,7 +71,7 @@ def evaluation_parameters(loaded: Loaded, environment: Environment, *, order: st
     config = loaded.config
     if config.observation is None:
         told = "there is no section `observation`: it says how labels that come late find their predictions"
-        raise ConfigError([Problem(f"{config.name}", 1, told)])
+        raise ConfigError([Problem(config.name, 1, told)])
     return {
         "name": config.name,
         "place": to_json(place(environment)),

@@ -1,111 +1,33 @@
 """Logged predictions and labels that come late, joined by the real statement in BigQuery's emulator."""
 
 import datetime as dt
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
-from google.cloud import bigquery
 
 from plumbline.adapters import bigquery as bq
 from plumbline.adapters.clients import Clients
 from plumbline.adapters.observing import ROWS, deployed_in, log_table, observe, read_observed
-from plumbline.continuous import Observation
 from plumbline.environment import Place
 from plumbline.errors import DataError
-from plumbline.observation import Observed, Period
-from plumbline.problem import Column, Data, Label, Split, Window
+from plumbline.observation import Observed
+from plumbline.problem import Column, Data
 from tests.contract.conftest import LOCATION, PROJECT, Emulator
+from tests.contract.late_labels import (
+    DATA,
+    DAY,
+    ENDPOINT,
+    HOUR,
+    OBSERVATION,
+    PERIOD,
+    SQL,
+    Asked,
+    fill_tables,
+    instance,
+    outcome,
+)
 from tests.contract.vertex import fresh
-
-DAY = dt.datetime(2020, 3, 2, tzinfo=dt.UTC)
-HOUR = dt.timedelta(hours=1)
-PERIOD = Period(start=DAY, end=DAY + 24 * HOUR)
-DATA = Data(
-    query="q.sql",
-    tables=("parcels",),
-    key=("number",),
-    time="sent_at",
-    label=Label(column="late", positive=True),
-    split=Split(
-        train=Window(start=dt.date(2020, 1, 1), end=dt.date(2020, 2, 1)),
-        validation=Window(start=dt.date(2020, 2, 1), end=dt.date(2020, 2, 15)),
-        test=Window(start=dt.date(2020, 2, 15), end=dt.date(2020, 3, 1)),
-    ),
-    features={
-        "depot": Column(type="categorical"),
-        "line": Column(type="categorical"),
-        "weight": Column(type="numeric"),
-        "hour": Column(type="timestamp", column="sent_at", part="hour"),
-        "express": Column(type="boolean"),
-    },
-    attributes={"weekday": Column(type="timestamp", column="booked_at", part="weekday")},
-)
-OBSERVATION = Observation(
-    query="labels.sql",
-    tables=("outcomes",),
-    join=("depot", "line", "sent_at"),
-    known="known_at",
-    delay_hours=12,
-    window_hours=24,
-    lead_hours=6,
-)
-SQL = """-- Parcels by when they were sent.
-SELECT number, sent_at, booked_at, depot, line, late, known_at
-FROM {outcomes}
-WHERE TIMESTAMP(sent_at) >= @start AND TIMESTAMP(sent_at) < @end;
-"""
-OUTCOMES = (
-    bigquery.SchemaField("number", "STRING"),
-    bigquery.SchemaField("sent_at", "DATETIME"),
-    bigquery.SchemaField("booked_at", "DATETIME"),
-    bigquery.SchemaField("depot", "STRING"),
-    bigquery.SchemaField("line", "INT64"),
-    bigquery.SchemaField("late", "BOOL"),
-    bigquery.SchemaField("known_at", "TIMESTAMP"),
-)
-LOG = (
-    bigquery.SchemaField("endpoint", "STRING"),
-    bigquery.SchemaField("deployed_model_id", "STRING"),
-    bigquery.SchemaField("logging_time", "TIMESTAMP"),
-    bigquery.SchemaField("request_id", "NUMERIC"),
-    bigquery.SchemaField("request_payload", "STRING", mode="REPEATED"),
-    bigquery.SchemaField("response_payload", "STRING", mode="REPEATED"),
-)
-"""Source: Vertex AI, "Online prediction logging"."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A logged request."""
-
-    at: dt.datetime
-    instances: Sequence[object]
-    scores: Sequence[object]
-    deployed: str = "7"
-
-
-def outcome(number: str, hours: float, *, late: bool | None = False, after: float | None = 3.0) -> dict[str, object]:
-    """A parcel sent so many hours into the window, whose label was known so many hours later."""
-    sent = DAY + hours * HOUR
-    return {
-        "number": number,
-        "sent_at": sent.replace(tzinfo=None),
-        "booked_at": sent.replace(tzinfo=None),
-        "depot": "north",
-        "line": 4,
-        "late": late,
-        "known_at": None if after is None else sent + after * HOUR,
-    }
-
-
-def instance(hours: float, *, line: object = 4.0, **more: object) -> dict[str, object]:
-    """What is asked of a parcel; a number has become one with a point on its way through a Struct."""
-    sent = (DAY + hours * HOUR).replace(tzinfo=None).isoformat()
-    return {"depot": "north", "line": line, "sent_at": sent, "weight": 2.5, "express": True, **more}
 
 
 @pytest.fixture
@@ -124,32 +46,9 @@ def clients(emulator: Emulator) -> Clients:
     return Clients(place, emulator.environment)
 
 
-def fill_tables(clients: Clients, outcomes: Sequence[dict[str, object]], log: Sequence[Asked]) -> None:
-    """The labels, and the log as Vertex AI writes it: an element an instance, and one a prediction."""
-    client = clients.bigquery()
-    kinds = {"TIMESTAMP": pa.timestamp("us", "UTC"), "DATETIME": pa.timestamp("us"), "INT64": pa.int64()}
-    kinds |= {"STRING": pa.string(), "BOOL": pa.bool_()}
-    arrays = {f.name: pa.array([row[f.name] for row in outcomes], kinds[f.field_type]) for f in OUTCOMES}
-    bq.load_table(client, bq.full_name(clients.place, "outcomes"), pa.table(arrays), OUTCOMES)
-    table = bigquery.Table(log_table(clients, "parcels-by-day"), schema=LOG)
-    client.create_table(table)
-    rows = [
-        {
-            "endpoint": "1",
-            "deployed_model_id": asked.deployed,
-            "logging_time": asked.at.isoformat(),
-            "request_id": number,
-            "request_payload": [json.dumps(each) for each in asked.instances],
-            "response_payload": [json.dumps({"score": score, "decision": True}) for score in asked.scores],
-        }
-        for number, asked in enumerate(log)
-    ]
-    assert client.insert_rows_json(table, rows) == []
-
-
 def observed(clients: Clients, folder: Path, sql: str = SQL, data: Data = DATA) -> Observed:
     """The window, observed."""
-    return observe(clients, "parcels", data, OBSERVATION, sql, endpoint="parcels-by-day", period=PERIOD, output=folder)
+    return observe(clients, "parcels", data, OBSERVATION, sql, endpoint=ENDPOINT, period=PERIOD, output=folder)
 
 
 def test_predictions_get_the_labels_that_came_later(clients: Clients, tmp_path: Path) -> None:
@@ -242,7 +141,7 @@ def test_the_same_window_gives_the_same_file(clients: Clients, tmp_path: Path) -
 def test_an_endpoint_that_has_logged_nothing_is_no_failure(clients: Clients, tmp_path: Path) -> None:
     """Vertex AI makes the table with the first prediction: until then there are labels alone."""
     fill_tables(clients, [outcome("a", 1)], [])
-    clients.bigquery().delete_table(log_table(clients, "parcels-by-day"))
+    clients.bigquery().delete_table(log_table(clients, ENDPOINT))
     found = observed(clients, tmp_path)
     assert (found.labels, found.matched, found.predictions) == (1, 0, 0)
     assert read_observed(tmp_path).num_rows == 0
