@@ -8,6 +8,16 @@ from plumbline.errors import DataError
 _NAME = re.compile(r"\{([a-z]\w*)\}")
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 
+_PART = re.compile(
+    r"(?P<kept>'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|`[^`]*`)|(?P<comment>--[^\n]*|#[^\n]*|/\*.*?\*/)", re.DOTALL
+)
+"""A text or a quoted name, in which there is no comment; or a comment."""
+
+
+def uncommented(sql: str) -> str:
+    """The query without its comments: BigQuery's emulator takes `@start` in one for a parameter."""
+    return _PART.sub(lambda found: found["kept"] or " ", sql)
+
 
 def fill(sql: str, tables: Mapping[str, str]) -> str:
     """The query with each `{table}` replaced by its quoted full name; what a comment says counts for nothing.

@@ -47,7 +47,7 @@ OBSERVATION = Observation(
     window_hours=24,
     lead_hours=6,
 )
-SQL = """-- Parcels by when they were sent.
+SQL = """-- Parcels that were sent from @start to @end.
 SELECT number, sent_at, booked_at, depot, line, late, known_at
 FROM {outcomes}
 WHERE TIMESTAMP(sent_at) >= @start AND TIMESTAMP(sent_at) < @end;
