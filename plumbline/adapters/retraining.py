@@ -10,7 +10,7 @@ from google.cloud import aiplatform_v1 as vertex
 from plumbline.adapters import bigquery as bq
 from plumbline.adapters import pipeline_jobs, registry
 from plumbline.adapters.clients import Clients
-from plumbline.adapters.locks import held
+from plumbline.adapters.locks import held, lock_of
 from plumbline.adapters.operations import service_errors
 from plumbline.adapters.pipeline_jobs import Order
 from plumbline.adapters.series import alerts_since
@@ -73,22 +73,19 @@ def gather(clients: Clients, order: Order, *, now: dt.datetime) -> Facts:
         DataError: The query is refused, or reads too much.
     """
     name, data, sql = order.parameters["name"], from_json(Data, order.parameters["data"]), order.parameters["sql"]
-    trainings = tuple(map(_training, pipeline_jobs.jobs(clients.pipelines(), clients.place, label(name))))
     version, trained_to = registry.champion(clients.models(), clients.place, name)
     split = moved(data.split, _day_after_the_last_row(clients, data, sql, now))
     first = max(split.train.start, trained_to + dt.timedelta(days=1)) if trained_to else split.train.start
-    known = Facts(
+    rows = Facts(
         now=now,
-        trainings=trainings,
+        trainings=(),
         champion=version,
         trained_to=trained_to,
         split=split,
         new_rows=_rows(clients, data, sql, first, split.train.end),
         alerts=(),
     )
-    answer = known.answer
-    tried = _windows(clients, answer) if answer else None
-    return replace(known, alerts=alerts_since(clients, name, answer.started if answer else None), tried=tried)
+    return _with_trainings(clients, name, rows)
 
 
 def look(clients: Clients, order: Order, retraining: Retraining | None, *, now: dt.datetime) -> Decision:
@@ -99,15 +96,21 @@ def look(clients: Clients, order: Order, retraining: Retraining | None, *, now: 
 def launch(clients: Clients, order: Order, retraining: Retraining | None, *, now: dt.datetime) -> Started:
     """Decides, and starts the training where that is the decision. Of several callers at once one does.
 
-    The decision is made while the lock is held: whoever comes next sees the run that was started.
+    Rows are counted before the lock is taken, which may take minutes; trainings are looked at again while it is held,
+    which takes none: whoever comes next sees the run that was started.
     """
-    name = order.parameters["name"]
+    if retraining is None:
+        return Started(NEVER)
+    facts, name = gather(clients, order, now=now), order.parameters["name"]
+    decision = decide(facts, retraining)
+    if not decision.train:
+        return Started(decision)
     run_id = f"{name.replace('_', '-')}-{now:%Y%m%d%H%M%S}-{secrets.token_hex(2)}"
-    with held(clients.storage(), clients.place.bucket, f"locks/{label(name)}", now=now, holder=run_id) as ours:
+    with held(clients.storage(), clients.place.bucket, lock_of(name), now=now, holder=run_id) as ours:
         if not ours:
             told = "another caller is starting a training at this moment"
-            return Started(Decision(train=False, text=f"do not train: {told}", blocked=(told,)))
-        decision = look(clients, order, retraining, now=now)
+            return Started(replace(decision, train=False, text=f"do not train: {told}", blocked=(told,)))
+        decision = decide(_with_trainings(clients, name, facts), retraining)
         if not decision.train or decision.evidence is None:
             return Started(decision)
         wanted = changed(order, decision.evidence, run_id)
@@ -119,6 +122,15 @@ def changed(order: Order, evidence: Evidence, run_id: str) -> Order:
     data = replace(from_json(Data, order.parameters["data"]), split=evidence.split)
     parameters = {**order.parameters, "data": to_json(data), "why": to_json(evidence)}
     return replace(order, job_id=run_id, parameters=parameters, labels={**order.labels, "inputs": label(run_id)})
+
+
+def _with_trainings(clients: Clients, name: str, facts: Facts) -> Facts:
+    """The facts with the trainings as they are, and the alerts that none of them has answered."""
+    found = tuple(map(_training, pipeline_jobs.jobs(clients.pipelines(), clients.place, label(name))))
+    known = replace(facts, trainings=found)
+    answer = known.answer
+    alerts = alerts_since(clients, name, answer.started if answer else None)
+    return replace(known, alerts=alerts, tried=_windows(clients, answer) if answer else None)
 
 
 def _training(job: vertex.PipelineJob) -> Training:
