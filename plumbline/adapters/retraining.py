@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from google.cloud import aiplatform_v1 as vertex
@@ -18,8 +19,8 @@ from plumbline.continuous import Retraining
 from plumbline.evidence import Evidence
 from plumbline.labels import label
 from plumbline.problem import Data, Split
-from plumbline.query import fill
-from plumbline.retraining import NEVER, Decision, Facts, Training, decide, first_day, moved
+from plumbline.query import fill, uncommented
+from plumbline.retraining import NEVER, Decision, Facts, Training, decide, first_day, moved, new_rows
 from plumbline.section import from_json, to_json
 
 
@@ -74,15 +75,15 @@ def gather(clients: Clients, order: Order, *, now: dt.datetime) -> Facts:
     """
     name, data, sql = order.parameters["name"], from_json(Data, order.parameters["data"]), order.parameters["sql"]
     version, trained_to = registry.champion(clients.models(), clients.place, name)
-    split = moved(data.split, _day_after_the_last_row(clients, data, sql, now))
-    first = max(split.train.start, trained_to + dt.timedelta(days=1)) if trained_to else split.train.start
+    by_day = _rows_by_day(clients, data, sql, now)
+    split = moved(data.split, first_day(by_day, now, data.split))
     rows = Facts(
         now=now,
         trainings=(),
         champion=version,
         trained_to=trained_to,
         split=split,
-        new_rows=_rows(clients, data, sql, first, split.train.end),
+        new_rows=new_rows(by_day, split.train, trained_to),
         alerts=(),
     )
     return _with_trainings(clients, name, rows)
@@ -145,26 +146,18 @@ def _windows(clients: Clients, training: Training) -> Split | None:
     return from_json(Data, text).split if text else None
 
 
-def _day_after_the_last_row(clients: Clients, data: Data, sql: str, now: dt.datetime) -> dt.date:
-    """The first day after the data: windows that end later would be empty at their end.
+def _rows_by_day(clients: Clients, data: Data, sql: str, now: dt.datetime) -> Mapping[dt.date, int]:
+    """How many rows the features' query has on each day up to now.
 
     Rows of the future, such as a timetable has them, do not count.
     """
-    latest = _fetch(clients, data, sql, f"MAX({data.time})", f"{data.time} < '{now:%Y-%m-%d %H:%M:%S}'")
-    return first_day(latest if isinstance(latest, dt.datetime) else None, now, data.split)
-
-
-def _rows(clients: Clients, data: Data, sql: str, start: dt.date, end: dt.date) -> int:
-    """Rows whose time lies in [start, end)."""
-    if start >= end:
-        return 0
-    within = f"{data.time} >= '{start} 00:00:00' AND {data.time} < '{end} 00:00:00'"
-    return int(str(_fetch(clients, data, sql, "COUNT(*)", within)))
-
-
-def _fetch(clients: Clients, data: Data, sql: str, what: str, where: str) -> object:
-    """One value of the features' query."""
-    filled = fill(sql, {table: bq.full_name(clients.place, table) for table in data.tables}).rstrip().removesuffix(";")
-    selected = f"SELECT {what} AS found FROM (\n{filled}\n) WHERE {where}"  # noqa: S608 - the config's own query
+    filled = fill(uncommented(sql), {table: bq.full_name(clients.place, table) for table in data.tables})
+    counted = f"""SELECT DATE({data.time}) AS day, COUNT(*) AS found
+FROM (
+{filled.rstrip().removesuffix(";")}
+)
+WHERE {data.time} < '{now:%Y-%m-%d %H:%M:%S}'
+GROUP BY day"""  # noqa: S608 - the config's own query
     labels = clients.place.labels
-    return bq.fetch(clients.bigquery(), selected, maximum_bytes=data.maximum_bytes, labels=labels)[0]["found"]
+    rows = bq.fetch(clients.bigquery(), counted, maximum_bytes=data.maximum_bytes, labels=labels)
+    return {day: int(str(row["found"])) for row in rows if isinstance(day := row["day"], dt.date)}
