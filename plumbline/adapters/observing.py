@@ -75,12 +75,14 @@ def observe(  # noqa: PLR0913 - what is joined, and where it goes
         client,
         matching(filled, log if bq.exists(client, log) else "", data, observation),
         table,
-        maximum_bytes=data.maximum_bytes,
+        maximum_bytes=observation.maximum_bytes,
         labels=labels,
         parameters=parameters,
     )
     counting_rows = counting(filled, table, data, observation)
-    (counts,) = bq.fetch(client, counting_rows, maximum_bytes=data.maximum_bytes, labels=labels, parameters=parameters)
+    (counts,) = bq.fetch(
+        client, counting_rows, maximum_bytes=observation.maximum_bytes, labels=labels, parameters=parameters
+    )
     found = Observed(period=period, table=table, **{name: int(str(value or 0)) for name, value in counts.items()})
     output.mkdir(parents=True, exist_ok=True)
     (output / SUMMARY).write_text(to_json(found), encoding="utf-8")
