@@ -56,6 +56,11 @@ BUDGETS: Mapping[str, frozenset[str]] = {
     "deploy": _DATA | _VERTEX,
     "monitor": _DATA | _VERTEX,
     "report": _DATA | _VERTEX | {"jinja2"},
+    "observe": _DATA | _BIGQUERY,
+    "judge": _DATA | _VERTEX | _BIGQUERY,
+    "alert": _DATA | _BIGQUERY,
+    "decide": _DATA | _VERTEX | _BIGQUERY | {"google.cloud.storage"},
+    "launch": _DATA | _VERTEX | _BIGQUERY | {"google.cloud.storage"},
 }
 _LATER: Mapping[str, str] = {
     "card": "import plumbline.adapters.model_card_toolkit as adapter; adapter.load()",
