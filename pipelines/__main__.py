@@ -174,6 +174,11 @@ def _ablate(options: argparse.Namespace) -> int:
     return _on_cloud(options, "ablate", seeds=options.seeds)
 
 
+def _rollback(options: argparse.Namespace) -> int:
+    """Put the version before back in service, at once."""
+    return _on_cloud(options, "rollback")
+
+
 def _on_cloud(options: argparse.Namespace, command: str, **given: object) -> int:
     """Runs a command of `pipelines.cloud` in the environment; one with endpoints has its emulator started."""
     session = _session(options)
@@ -226,6 +231,7 @@ _PLACED = {
     "janitor": _janitor,
     "publish": _publish,
     "ablate": _ablate,
+    "rollback": _rollback,
 }
 """The commands that work in an environment."""
 

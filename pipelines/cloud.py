@@ -15,6 +15,7 @@ from pipelines.session import Session
 from plumbline.adapters import endpoints as on
 from plumbline.adapters import monitoring_jobs, pipeline_jobs, pipeline_repository, schedules
 from plumbline.adapters.registry import parent
+from plumbline.adapters.rollback import roll_back
 from plumbline.cost import check_cost
 from plumbline.deployment import STAGING
 from plumbline.errors import PlumblineError, ServiceError
@@ -121,6 +122,23 @@ def ablate(session: Session, *, seeds: int) -> int:
     if session.environment.endpoints is not None:
         return ablation.ablate(session, seeds=seeds, images=ablation.trainer_images(session))
     return ablation.ablate(session, seeds=seeds, images=lambda: _images(session, code_digest(), build=True))
+
+
+def rollback(session: Session) -> int:
+    """The version before, back in service; says what serves now.
+
+    Raises:
+        PlumblineError: There is nothing to go back to, or it cannot be deployed; what serves goes on.
+    """
+    config = session.loaded.config
+    session.say(f"taking the traffic of {config.serving.endpoint} back")
+    version, deployed = roll_back(session.clients, config.serving, config.name)
+    number = version.rpartition("@")[2]
+    if deployed is None:
+        session.say(f"a new version was on its way: version {number} has all the traffic again")
+    else:
+        session.say(f"version {number} has all the traffic; its answers are off by {deployed.difference:.2g} at most")
+    return 0
 
 
 def schedule(session: Session, examined: Examined) -> int:

@@ -143,7 +143,13 @@ _PIPELINE: Mapping[str, Sequence[Row]] = {
         ("EndpointService.UndeployModel", "project", "aiplatform.endpoints.undeploy"),
         ("EndpointService.DeleteEndpoint", "project", "aiplatform.endpoints.delete"),
         ("PredictionService.Predict", "project", "aiplatform.endpoints.predict"),
+        ("ModelService.GetModel", "project", "aiplatform.models.get"),
         ("ModelService.MergeVersionAliases", "project", "aiplatform.models.update"),  # inferred
+        # Its probe is kept beside the model, for the day of a rollback.
+        ("objects.insert", "bucket", "storage.objects.create"),
+        # The shadow reads the log of the requests, where the config asks for one.
+        ("jobs.insert", "project", "bigquery.jobs.create"),
+        ("jobs.insert", "table", "bigquery.tables.getData"),
     ),
     "monitor": (
         ("EndpointService.GetEndpoint", "project", "aiplatform.endpoints.get"),
@@ -218,7 +224,27 @@ _SUBMITTER: Mapping[str, Sequence[Row]] = {
         ("PipelineService.GetPipelineJob", "project", "aiplatform.pipelineJobs.get"),
         # At the end of a run its pages are fetched, and one prediction.
         ("objects.get", "bucket", "storage.objects.get"),
+        ("EndpointService.GetEndpoint", "project", "aiplatform.endpoints.get"),
         ("PredictionService.Predict", "project", "aiplatform.endpoints.predict"),
+    ),
+    "rollback": (
+        ("ModelService.GetModel", "project", "aiplatform.models.get"),
+        ("ModelService.MergeVersionAliases", "project", "aiplatform.models.update"),  # inferred
+        ("objects.get", "bucket", "storage.objects.get"),
+        ("EndpointService.GetEndpoint", "project", "aiplatform.endpoints.get"),
+        ("EndpointService.CreateEndpoint", "project", "aiplatform.endpoints.create"),
+        ("EndpointService.DeployModel", "project", "aiplatform.endpoints.deploy"),
+        ("EndpointService.MutateDeployedModel", "project", "aiplatform.endpoints.update"),  # inferred
+        ("EndpointService.UpdateEndpoint", "project", "aiplatform.endpoints.update"),
+        ("EndpointService.UndeployModel", "project", "aiplatform.endpoints.undeploy"),
+        ("EndpointService.DeleteEndpoint", "project", "aiplatform.endpoints.delete"),
+        ("PredictionService.Predict", "project", "aiplatform.endpoints.predict"),
+        ("JobService.GetModelDeploymentMonitoringJob", "project", "aiplatform.modelDeploymentMonitoringJobs.get"),
+        (
+            "JobService.UpdateModelDeploymentMonitoringJob",
+            "project",
+            "aiplatform.modelDeploymentMonitoringJobs.update",
+        ),
     ),
     "cancel": (
         ("PipelineService.ListPipelineJobs", "project", "aiplatform.pipelineJobs.list"),

@@ -52,6 +52,30 @@ def watch(
         return job.name
 
 
+def follow(jobs: vertex.JobServiceClient, endpoints: vertex.EndpointServiceClient, endpoint_name: str) -> None:
+    """The endpoint's monitoring job, if it has one, watches the models that are deployed now, by the baseline it has.
+
+    Raises:
+        ServiceError: Vertex AI refuses it.
+    """
+    with service_errors(f"monitoring of {endpoint_name}"):
+        endpoint = endpoints.get_endpoint(name=endpoint_name)
+        if not endpoint.model_deployment_monitoring_job:
+            return
+        job = jobs.get_model_deployment_monitoring_job(name=endpoint.model_deployment_monitoring_job)
+        objective = job.model_deployment_monitoring_objective_configs[0].objective_config
+        changed = vertex.ModelDeploymentMonitoringJob(
+            name=job.name,
+            model_deployment_monitoring_objective_configs=[
+                vertex.ModelDeploymentMonitoringObjectiveConfig(deployed_model_id=model.id, objective_config=objective)
+                for model in endpoint.deployed_models
+            ],
+        )
+        mask = field_mask_pb2.FieldMask(paths=["model_deployment_monitoring_objective_configs"])
+        pending = jobs.update_model_deployment_monitoring_job(model_deployment_monitoring_job=changed, update_mask=mask)
+        finished(jobs, pending, timeout_s=patience_of(jobs).quick_s)
+
+
 def pause(jobs: vertex.JobServiceClient, name: str) -> bool:
     """Whether a monitoring job went on; now it does not."""
     with service_errors(f"pausing {name}"):

@@ -396,7 +396,6 @@ def test_an_endpoint_id_is_given_once(vertex: Vertex) -> None:
     [
         ({"display_name": ""}, INVALID, "endpoint.display_name"),
         ({"traffic_split": {"1": 100}}, UNIMPLEMENTED, "endpoint.traffic_split"),
-        ({"dedicated_endpoint_enabled": True}, UNIMPLEMENTED, "endpoint.dedicated_endpoint_enabled"),
         ({"network": "projects/1/global/networks/n"}, UNIMPLEMENTED, "endpoint.network"),
         ({"predict_request_response_logging_config": {"enabled": True}}, INVALID, "sampling_rate must be in (0, 1]"),
     ],
