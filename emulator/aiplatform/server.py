@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from emulator.aiplatform import methods, wire
+from emulator.aiplatform.clock_route import clock_route
 from emulator.aiplatform.context import Context
 from emulator.aiplatform.custom_jobs.routes import CUSTOM_JOBS
 from emulator.aiplatform.endpoints.routes import EndpointRoutes
@@ -68,7 +69,8 @@ def create_service(context: Context) -> Service:
     dispatcher = Dispatcher(
         methods.load(), handlers, Operations(context), context.faults, platform := Platform(context)
     )
-    app = Starlette(routes=[Route("/{path:path}", dispatcher.answer, methods=_VERBS)])
+    everything = Route("/{path:path}", dispatcher.answer, methods=_VERBS)
+    app = Starlette(routes=[clock_route(context.clock), everything])
 
     def stop() -> None:
         # Serving containers end with all other processes, at the same time as BigQuery.
