@@ -50,14 +50,25 @@ ablate: $(READY) ## Say what each group of features is worth: a training without
 rollback: $(READY) ## Put the version before back in service, at once; ENV=... says where
 	@$(RUN) rollback --config $(CONFIG) --env $(ENV) --state $(STATE) $(OVERRIDES)
 
+.PHONY: evaluate
+evaluate: $(READY) ## Judge the model that serves on what it said and what came of it; AT=2013-11-08T00:00 looks from then
+	@$(RUN) evaluate --config $(CONFIG) --env $(ENV) --state $(STATE) $(OVERRIDES) $(if $(AT),--at $(AT)) $(if $(filter no,$(WAIT)),--no-wait)
+
+.PHONY: retrain
+retrain: $(READY) ## Look once whether to train a new model, say why, and train it; START=no only says it
+	@$(RUN) retrain --config $(CONFIG) --env $(ENV) --state $(STATE) $(OVERRIDES) $(if $(filter no,$(START)),--look) $(if $(filter no,$(WAIT)),--no-wait)
+
 .PHONY: dry-run
-dry-run: $(READY) ## Run the graph with fake components through every scenario, in seconds
+dry-run: $(READY) ## Run the graphs with fake components through every scenario, in seconds
 	@$(RUN) compile --output $(STATE)/training.yaml --quiet
+	@$(RUN) compile --graph evaluation --output $(STATE)/evaluation.yaml --quiet
 	@.venv/bin/python -m emulator.runtime dry-run --pipeline $(STATE)/training.yaml tests/scenarios/*.yaml
+	@.venv/bin/python -m emulator.runtime dry-run --pipeline $(STATE)/evaluation.yaml tests/scenarios/evaluation/*.yaml
 
 .PHONY: compile
-compile: $(READY) ## Compile the pipeline to training.yaml, check it, compare it with the golden file
-	@$(RUN) compile --output training.yaml --golden
+compile: $(READY) ## Compile the pipelines to training.yaml and evaluation.yaml, check them, compare them with the golden files
+	@$(RUN) compile --golden
+	@$(RUN) compile --graph evaluation --golden
 
 .PHONY: setup
 setup: $(READY) ## Set up the environment in .venv (the other commands do it by themselves)
@@ -80,7 +91,7 @@ images: $(READY) ## Build the three images with Cloud Build, unless they are the
 	@$(RUN) images $(PLACE)
 
 .PHONY: schedule
-schedule: $(READY) ## Make or change the schedule on which the pipeline runs by itself
+schedule: $(READY) ## Make or change the schedules on which training and evaluation run by themselves
 	@$(RUN) schedule $(PLACE)
 
 .PHONY: cancel
@@ -131,6 +142,7 @@ imports: $(READY) ## Check which folder imports which
 .PHONY: generate
 generate: $(READY) ## Write what is generated: golden pipeline, JSON schemas, permissions, pages of docs
 	@$(RUN) compile --output tests/golden/training.yaml
+	@$(RUN) compile --graph evaluation --output tests/golden/evaluation.yaml
 	@$(RUN) schemas
 	@$(RUN) permissions
 	@.venv/bin/python -m emulator.platform.table emulator/platform/methods.json
@@ -154,7 +166,7 @@ bench: $(READY) ## Measure speed, in ten minutes, or one PART=...; docs/performa
 .PHONY: clean
 clean: ## Remove what runs have left (not the environment)
 	@test ! -e $(READY) || $(RUN) stop --state $(STATE)
-	rm -rf $(STATE)/emulator $(STATE)/runs $(STATE)/compiled $(STATE)/drills $(STATE)/ablation $(STATE)/training.yaml training.yaml .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(STATE)/emulator $(STATE)/runs $(STATE)/compiled $(STATE)/drills $(STATE)/ablation $(STATE)/training.yaml $(STATE)/evaluation.yaml training.yaml evaluation.yaml .mypy_cache .pytest_cache .ruff_cache
 
 .PHONY: help
 help: ## Show this help

@@ -92,14 +92,14 @@ def _compile(options: argparse.Namespace) -> int:
     from pipelines import compiled  # noqa: PLC0415 - needs kfp
     from pipelines.lint import check  # noqa: PLC0415 - needs kfp
 
-    spec = compiled.compile_training()
+    spec, output = compiled.compile_graph(options.graph), options.output or Path(f"{options.graph}.yaml")
     check(spec)
-    compiled.write(spec, options.output)
-    if options.golden and compiled.differs_from_golden(spec):
-        golden = compiled.GOLDEN.relative_to(ROOT)
-        raise PlumblineError(f"{options.output} differs from {golden}: if that is meant, run `make generate`")
+    compiled.write(spec, output)
+    if options.golden and compiled.differs_from_golden(spec, options.graph):
+        golden = compiled.golden(options.graph).relative_to(ROOT)
+        raise PlumblineError(f"{output} differs from {golden}: if that is meant, run `make generate`")
     if not options.quiet:
-        print(f"{options.output}: compiled, no findings" + (", as the golden file" if options.golden else ""))
+        print(f"{output}: compiled, no findings" + (", as the golden file" if options.golden else ""))
     return 0
 
 
@@ -179,6 +179,16 @@ def _rollback(options: argparse.Namespace) -> int:
     return _on_cloud(options, "rollback")
 
 
+def _evaluate(options: argparse.Namespace) -> int:
+    """Judge the model that serves on what it said and what came of it."""
+    return _on_cloud(options, "evaluate", at=options.at, wait=options.wait)
+
+
+def _retrain(options: argparse.Namespace) -> int:
+    """Look once whether to train a new model, say why, and train it."""
+    return _on_cloud(options, "retrain", start=options.start, wait=options.wait)
+
+
 def _on_cloud(options: argparse.Namespace, command: str, **given: object) -> int:
     """Runs a command of `pipelines.cloud` in the environment; one with endpoints has its emulator started."""
     session = _session(options)
@@ -232,6 +242,8 @@ _PLACED = {
     "publish": _publish,
     "ablate": _ablate,
     "rollback": _rollback,
+    "evaluate": _evaluate,
+    "retrain": _retrain,
 }
 """The commands that work in an environment."""
 
@@ -260,7 +272,10 @@ def _options() -> argparse.Namespace:
         text = "seconds that the emulator stays up after the last command; 0 ends it with this one"
         added[name].add_argument("--keep", type=int, default=local.KEEP_S, help=text)
         added[name].set_defaults(command=command)
-    added["run-pipeline"].add_argument("--no-wait", dest="wait", action="store_false", help="submit only")
+    for name in ("run-pipeline", "evaluate", "retrain"):
+        added[name].add_argument("--no-wait", dest="wait", action="store_false", help="submit only")
+    added["evaluate"].add_argument("--at", default="", help="the time to look from, ISO 8601 and UTC; now if not given")
+    added["retrain"].add_argument("--look", dest="start", action="store_false", help="say it only, and start nothing")
     for name in ("run-pipeline", "publish"):
         text = (
             "a folder with what containers/build.sh has printed, a file an image; if not given they are found or built"
@@ -277,7 +292,8 @@ def _options() -> argparse.Namespace:
     added["load"].add_argument("--table", required=True, help="name of the table, without project and dataset")
     added["load"].add_argument("--file", type=Path, required=True, help="a .parquet or .csv file")
     compiling = commands.add_parser("compile", help=_compile.__doc__)
-    compiling.add_argument("--output", type=Path, default=Path("training.yaml"))
+    compiling.add_argument("--graph", choices=("training", "evaluation"), default="training")
+    compiling.add_argument("--output", type=Path, help="GRAPH.yaml if not given")
     compiling.add_argument("--golden", action="store_true", help="compare with the golden file")
     compiling.add_argument("--quiet", action="store_true")
     compiling.set_defaults(command=_compile)

@@ -3,21 +3,26 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from pipelines import evaluate as evaluate_
 from pipelines import janitor as janitors
 from pipelines import plan as plans
+from pipelines import retrain as retrains
 from pipelines.code import code_digest
 from pipelines.commands import now
 from pipelines.finish import finish
 from pipelines.follow import Say
 from pipelines.images import CPU, GPU, Wanted, obtain, read_images
+from pipelines.parameters import local_images
 from pipelines.run import Request, linked, order, start, watch
 from pipelines.session import Session
 from plumbline.adapters import endpoints as on
 from plumbline.adapters import monitoring_jobs, pipeline_jobs, pipeline_repository, schedules
+from plumbline.adapters.pipeline_jobs import Order
 from plumbline.adapters.registry import parent
 from plumbline.adapters.rollback import roll_back
 from plumbline.cost import check_cost
 from plumbline.deployment import STAGING
+from plumbline.environment import Schedule
 from plumbline.errors import PlumblineError, ServiceError
 from plumbline.finding import Finding, failed
 from plumbline.labels import label
@@ -102,8 +107,9 @@ def clean_cloud(session: Session, *, confirm: Callable[[str], bool]) -> int:
     if not confirm(f"Undeploy {models} model(s) from {name}? It will answer no more predictions. [y/N] "):
         say("nothing was changed")
         return 1
-    if schedules.pause(clients.schedules(), clients.place, config.name):
-        say("schedule paused: `make schedule` lets it go on")
+    for scheduled in (config.name, f"{config.name}-evaluation"):
+        if schedules.pause(clients.schedules(), clients.place, scheduled):
+            say(f"schedule {scheduled} paused: `make schedule` lets it go on")
     if endpoint is not None:
         job = endpoint.model_deployment_monitoring_job
         if job and monitoring_jobs.pause(clients.jobs(), job):
@@ -142,9 +148,9 @@ def rollback(session: Session) -> int:
 
 
 def schedule(session: Session, examined: Examined) -> int:
-    """Makes the schedule of the problem, or brings it up to date."""
-    when = session.environment.schedule
-    if when is None:
+    """Makes the schedules of the problem, or brings them up to date: of the training, and of the evaluation."""
+    when, observation = session.environment.schedule, session.loaded.config.observation
+    if when is None and observation is None:
         raise ServiceError(
             "the environment has no schedule: add `schedule: {cron: 0 6 * * 1, time_zone: Europe/Berlin}`"
         )
@@ -152,13 +158,44 @@ def schedule(session: Session, examined: Examined) -> int:
     if request is None:
         session.say("nothing was started")
         return NOT_STARTED
-    clients = session.clients
-    made, change = schedules.put(clients.schedules(), clients.place, when, order(request, job_id=""))
+    if when is not None:
+        _put(session, "schedule", when, order(request, job_id=""))
+    if observation is not None:
+        wanted = evaluate_.evaluation_order(session, request, job_id="", at="")
+        _put(session, "schedule of the evaluation", Schedule(cron=observation.cron), wanted)
+    return 0
+
+
+def _put(session: Session, what: str, when: Schedule, wanted: Order) -> None:
+    """Makes a schedule, or brings it up to date, and says so."""
+    made, change = schedules.put(session.clients.schedules(), session.clients.place, when, wanted)
     session.say(
-        f"schedule {change}: {made.cron}, at most one run at a time; next at {made.next_run_time:%Y-%m-%d %H:%M} UTC"
+        f"{what} {change}: {made.cron}, at most one run at a time; next at {made.next_run_time:%Y-%m-%d %H:%M} UTC"
     )
     session.say(f"  {made.name}")
-    return 0
+
+
+def evaluate(session: Session, *, at: str, wait: bool) -> int:
+    """The model that serves, judged on the last window whose labels are known; starts a training where one is due."""
+    return evaluate_.evaluate(session, _unexamined(session), at=at, wait=wait)
+
+
+def retrain(session: Session, *, start: bool, wait: bool) -> int:
+    """Looks once whether to train, and follows the training that it starts."""
+    request = _unexamined(session)
+    name = retrains.retrain(session, request, start=start)
+    if not name or not wait:
+        return 0
+    ended = watch(request, name, session.say)
+    return finish(ended, session.clients, session.say, folder=session.state / "runs" / ended.run_id).exit_status
+
+
+def _unexamined(session: Session) -> Request:
+    """A run that needs no doctor: the images are there, or are built; on the emulator they are the checkout."""
+    environment, code = session.environment, code_digest()
+    emulated = environment.endpoints is not None
+    found = local_images(environment, code) if emulated else _images(session, code, build=True)
+    return Request(session.loaded, environment, session.clients, code, found, linked(found, state=session.state))
 
 
 def publish(session: Session, *, tag: str, images: Path | None) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from plumbline.config import Loaded
 from plumbline.environment import Environment, place
+from plumbline.errors import ConfigError, Problem
 from plumbline.section import to_json
 
 Parameters = Mapping[str, str]
@@ -52,4 +53,35 @@ def parameters(loaded: Loaded, environment: Environment, *, code: str, images: M
         "code": code,
         "trainer_image": images["plumbline/trainer"],
         "serving_image": images["plumbline/serving"],
+    }
+
+
+def evaluation_parameters(loaded: Loaded, environment: Environment, *, order: str, at: str) -> Parameters:
+    """The parameters of an evaluation of the model that serves.
+
+    Args:
+        loaded: The problem config and its queries.
+        environment: Where things are.
+        order: The gs:// URI of the order of a training.
+        at: The time to look from, ISO 8601; empty for the time at which a step runs.
+
+    Raises:
+        ConfigError: The config does not say how a model that serves is observed.
+    """
+    config = loaded.config
+    if config.observation is None:
+        told = "there is no section `observation`: it says how labels that come late find their predictions"
+        raise ConfigError([Problem(config.name, 1, told)])
+    return {
+        "name": config.name,
+        "place": to_json(place(environment)),
+        "data": to_json(config.data),
+        "sql": loaded.labels,
+        "observation": to_json(config.observation),
+        "evaluation": to_json(config.evaluation),
+        "monitoring": to_json(config.monitoring),
+        "retraining": to_json(config.retraining) if config.retraining else "",
+        "endpoint": config.serving.endpoint,
+        "order": order,
+        "at": at,
     }

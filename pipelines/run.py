@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.compiled import Spec, compiled_once
+from pipelines.compiled import Graph, Spec, compiled_once
 from pipelines.follow import Say, follow
 from pipelines.link import link
 from pipelines.parameters import parameters
@@ -87,14 +87,15 @@ def order(request: Request, *, job_id: str) -> Order:
     )
 
 
-def linked(images: Mapping[str, str], *, state: Path) -> Spec:
-    """The compiled pipeline, checked, with its images linked.
+def linked(images: Mapping[str, str], *, state: Path, graph: Graph = "training") -> Spec:
+    """A compiled pipeline, checked, with its images linked.
 
     Args:
         images: With their digests, by the plain names that the compiled pipeline has.
         state: The folder of this machine below which compiled pipelines are kept.
+        graph: Which pipeline.
 
     Raises:
         PlumblineError: Vertex AI Pipelines would refuse it, or an image has no digest.
     """
-    return link(compiled_once(state / "compiled"), images)
+    return link(compiled_once(state / "compiled", graph), images)

@@ -41,9 +41,10 @@ def training(
     code: str,
     trainer_image: str,
     serving_image: str,
+    why: str = "",
 ) -> None:
-    """Every parameter that is neither a digest nor an image is a section of the config, as JSON."""
-    page = report(place=place, name=name, title=title, run=RUN).set_caching_options(enable_caching=False)
+    """What is neither a digest nor an image is a section of the config, as JSON; `why` is a retraining's evidence."""
+    page = report(place=place, name=name, title=title, run=RUN, why=why).set_caching_options(enable_caching=False)
     with dsl.ExitHandler(page, name="run"):
         now = (
             snapshot(place=place, name=name, data=data, sql=sql, validation=validation, training=training, code=code)

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from plumbline.cron import wrong_cron
 from plumbline.deployment import capacity
 from plumbline.environment import Environment
 from plumbline.errors import ConfigError, Problem
@@ -34,10 +35,12 @@ _PROTOTYPES = frozenset(("logistic_regression", "boosted_trees", "automl"))
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A problem config together with the text of its query."""
+    """A problem config together with the text of its queries."""
 
     config: ProblemConfig
     sql: str
+    labels: str = ""
+    """Text of the query of `observation`; empty where there is no such section."""
 
 
 def load_problem(path: Path) -> Loaded:
@@ -45,12 +48,15 @@ def load_problem(path: Path) -> Loaded:
     root = _compose(path)
     config = _validate(ProblemConfig, path, root)
     problems = [Problem(str(path), _line(root, where), message) for where, message in dangling(config)]
-    query = path.parent / config.data.query
-    if not query.is_file():
-        problems.append(Problem(str(path), _line(root, ("data", "query")), f"there is no SQL file {query}"))
+    queries = {"data": config.data.query} | ({"observation": config.observation.query} if config.observation else {})
+    for where, query in queries.items():
+        if not (path.parent / query).is_file():
+            message = f"there is no SQL file {path.parent / query}"
+            problems.append(Problem(str(path), _line(root, (where, "query")), message))
     if problems:
         raise ConfigError(problems)
-    return Loaded(config, query.read_text(encoding="utf-8"))
+    texts = {where: (path.parent / query).read_text(encoding="utf-8") for where, query in queries.items()}
+    return Loaded(config, texts["data"], texts.get("observation", ""))
 
 
 def load_environment(path: Path, *, project: str = "", location: str = "") -> Environment:
@@ -135,6 +141,7 @@ def dangling(config: ProblemConfig) -> Iterator[tuple[Location, str]]:
         yield ("serving", "load"), told
     for name, problem in wrong(config.training):
         yield ("training", "tuning", "parameters", name), problem
+    yield from _continuous(config)
     slices = {frozenset(names) for names in config.evaluation.slices}
     for i, gate in enumerate(config.evaluation.gates):
         if frozenset(gate.by) not in slices:
@@ -145,6 +152,19 @@ def dangling(config: ProblemConfig) -> Iterator[tuple[Location, str]]:
                 ("evaluation", "gates", i, "against"),
                 f"{gate.against} is not tried: add it to prototype, or take the gate away",
             )
+
+
+def _continuous(config: ProblemConfig) -> Iterator[tuple[Location, str]]:
+    """What is wrong with the sections of a model that serves."""
+    if config.observation:
+        # numpy and pyarrow take a third of a second, which few commands need.
+        from plumbline.observation import check_problem  # noqa: PLC0415 - see above
+
+        yield from check_problem(config.data, config.observation)
+    crons = {"observation": config.observation, "retraining": config.retraining}
+    for where, section in crons.items():
+        if section and section.cron and (told := wrong_cron(section.cron)):
+            yield (where, "cron"), f"cron {section.cron!r}: {told}"
 
 
 def _compose(path: Path) -> yaml.Node:

@@ -1,13 +1,11 @@
 """What `make doctor` finds without a network: names, forms and combinations that Google Cloud would refuse."""
 
-import datetime as dt
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from zoneinfo import ZoneInfo
 
-from cronsim import CronSim, CronSimError
-
 from plumbline import machines
+from plumbline.cron import wrong_cron
 from plumbline.deployment import STAGING, capacity
 from plumbline.environment import Environment, Schedule
 from plumbline.finding import Finding, Severity, ok
@@ -110,12 +108,8 @@ def check_schedule(schedule: Schedule | None) -> Iterator[Finding]:
     if schedule is None:
         return
     mend = "correct schedule in the environment's config"
-    try:
-        if (count := len(schedule.cron.split())) != 5:
-            raise CronSimError(f"wanted five fields, got {count}")
-        CronSim(schedule.cron, dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
-    except CronSimError as error:
-        yield Finding("error", "schedule", f"cron {schedule.cron!r}: {error}", mend)
+    if told := wrong_cron(schedule.cron):
+        yield Finding("error", "schedule", f"cron {schedule.cron!r}: {told}", mend)
     try:
         ZoneInfo(schedule.time_zone)
     except (KeyError, ValueError, OSError):

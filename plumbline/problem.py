@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from plumbline.canary import Canary
+from plumbline.continuous import Observation, Retraining
 from plumbline.dataflow import Beam
 from plumbline.explanation import Explanation
 from plumbline.hardware import Hardware
@@ -346,3 +347,13 @@ class ProblemConfig:
     explanation: Explanation = Field(default_factory=Explanation)
     serving: Serving
     monitoring: Monitoring
+    observation: Observation | None = None
+    """How the model is judged while it serves; it is not where nothing is said."""
+    retraining: Retraining | None = None
+    """When a training starts by itself; never where nothing is said."""
+
+    @model_validator(mode="after")
+    def _decided_somewhere(self) -> "ProblemConfig":
+        if self.retraining and not self.observation:
+            raise ValueError("retraining is decided by the evaluation pipeline: it needs a section observation")
+        return self

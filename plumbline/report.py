@@ -10,6 +10,7 @@ from plumbline.advice import advise
 from plumbline.canary import Stage
 from plumbline.charts import curve_chart, history_chart, importance_chart, slice_chart, threshold_chart
 from plumbline.dataset import Summary
+from plumbline.evidence import Evidence
 from plumbline.explanation import ImportanceReport
 from plumbline.gates import CANDIDATE, GateResult, Verdict, describe
 from plumbline.load import MeasuredRate
@@ -49,7 +50,7 @@ class Findings:
     """What was seen while the traffic moved; none where no version had it before."""
 
 
-def render(run: Run, findings: Findings, *, title: str, links: Mapping[str, str]) -> str:
+def render(run: Run, findings: Findings, *, title: str, links: Mapping[str, str], why: Evidence | None = None) -> str:
     """The page.
 
     Args:
@@ -57,6 +58,7 @@ def render(run: Run, findings: Findings, *, title: str, links: Mapping[str, str]
         findings: What its steps have left.
         title: Of the problem.
         links: Addresses by what they lead to.
+        why: Why the run was started by itself; None where somebody has started it.
     """
     loader = jinja2.FileSystemLoader(TEMPLATES)
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
@@ -65,6 +67,7 @@ def render(run: Run, findings: Findings, *, title: str, links: Mapping[str, str]
         outcome=outcome(run),
         steps=[run.steps[name] for name in STEPS if name in run.steps],
         title=title,
+        why=why,
         links={name: address for name, address in links.items() if address},
         findings=findings,
         failed_checks=[c for c in findings.validation.checks if not c.passed] if findings.validation else [],

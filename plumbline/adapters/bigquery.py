@@ -5,6 +5,7 @@ CREATE OR REPLACE TABLE AS, since the emulator ignores a job's destination; `rea
 Storage Read API, since the anonymous result of a query cannot be read that way there.
 """
 
+import datetime as dt
 import hashlib
 import io
 import time
@@ -24,6 +25,9 @@ from plumbline.errors import DataError, ServiceError
 from plumbline.streams import together
 
 _TIMEOUT_S = 1800.0
+Parameters = Mapping[str, str | dt.datetime]
+"""Values of a query's parameters by their names: STRING and TIMESTAMP."""
+_NONE: Parameters = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +70,13 @@ def column_names(client: bigquery.Client, table: str) -> Sequence[str]:
     return [field.name for field in _table(client, table).schema]
 
 
-def result_columns(client: bigquery.Client, sql: str) -> Sequence[str]:
+def result_columns(client: bigquery.Client, sql: str, parameters: Parameters = _NONE) -> Sequence[str]:
     """The columns that a query would give, in order, by a dry run, which costs nothing.
 
     Raises:
         DataError: BigQuery refuses the query; the message is its own.
     """
-    config = bigquery.QueryJobConfig(dry_run=True, use_query_cache=False)
+    config = bigquery.QueryJobConfig(dry_run=True, use_query_cache=False, query_parameters=_given(parameters))
     with _query_errors():
         # An emulator runs what it is asked about; without rows that takes no time.
         limited = f"SELECT * FROM (\n{sql.rstrip().removesuffix(';')}\n) LIMIT 0"  # noqa: S608 - the config's own query
@@ -80,13 +84,13 @@ def result_columns(client: bigquery.Client, sql: str) -> Sequence[str]:
         return [field.name for field in job.schema or ()]
 
 
-def query_bytes(client: bigquery.Client, sql: str) -> int:
+def query_bytes(client: bigquery.Client, sql: str, parameters: Parameters = _NONE) -> int:
     """How many bytes a query would read, by a dry run, which also finds absent tables and columns, and costs nothing.
 
     Raises:
         DataError: BigQuery refuses the query; the message is its own.
     """
-    config = bigquery.QueryJobConfig(dry_run=True, use_query_cache=False)
+    config = bigquery.QueryJobConfig(dry_run=True, use_query_cache=False, query_parameters=_given(parameters))
     with _query_errors():
         return int(client.query(sql, job_config=config).total_bytes_processed or 0)
 
@@ -113,8 +117,14 @@ def creation(sql: str, table: str, *, labels: Mapping[str, str]) -> str:
     return f"CREATE OR REPLACE TABLE `{table}` OPTIONS(labels=[{listed}]) AS\n{sql}"
 
 
-def materialise(
-    client: bigquery.Client, sql: str, table: str, *, maximum_bytes: int, labels: Mapping[str, str]
+def materialise(  # noqa: PLR0913 - the query, where its result goes, and its limits
+    client: bigquery.Client,
+    sql: str,
+    table: str,
+    *,
+    maximum_bytes: int,
+    labels: Mapping[str, str],
+    parameters: Parameters = _NONE,
 ) -> Made:
     """The result of a query as a table, with labels, that replaces one of the same name.
 
@@ -122,11 +132,19 @@ def materialise(
         DataError: The query is refused, or would read more than `maximum_bytes`.
         ServiceError: BigQuery fails.
     """
-    return Made(table, execute(client, creation(sql, table, labels=labels), maximum_bytes=maximum_bytes, labels=labels))
+    statement = creation(sql, table, labels=labels)
+    read = execute(client, statement, maximum_bytes=maximum_bytes, labels=labels, parameters=parameters)
+    return Made(table, read)
 
 
-def execute(
-    client: bigquery.Client, statement: str, *, maximum_bytes: int, labels: Mapping[str, str], dearness: int = 1
+def execute(  # noqa: PLR0913 - the statement, and its limits
+    client: bigquery.Client,
+    statement: str,
+    *,
+    maximum_bytes: int,
+    labels: Mapping[str, str],
+    parameters: Parameters = _NONE,
+    dearness: int = 1,
 ) -> int:
     """How many bytes a statement has read, after it was carried out.
 
@@ -135,6 +153,7 @@ def execute(
         statement: In SQL.
         maximum_bytes: That it may read.
         labels: Of its job.
+        parameters: Of the statement.
         dearness: What a byte of this kind of statement costs, in bytes of a query: so many may be billed for each.
 
     Raises:
@@ -142,12 +161,30 @@ def execute(
         NotOfferedError: It is of a kind that this BigQuery does not have.
         ServiceError: BigQuery fails.
     """
-    check_bytes(query_bytes(client, statement), maximum_bytes)
-    config = bigquery.QueryJobConfig(maximum_bytes_billed=maximum_bytes * dearness, labels=dict(labels))
+    check_bytes(query_bytes(client, statement, parameters), maximum_bytes)
+    config = bigquery.QueryJobConfig(
+        maximum_bytes_billed=maximum_bytes * dearness, labels=dict(labels), query_parameters=_given(parameters)
+    )
     with _query_errors():
         job = client.query(statement, job_config=config)
         job.result(timeout=_TIMEOUT_S)
     return int(job.total_bytes_processed or 0)
+
+
+def fetch(
+    client: bigquery.Client, sql: str, *, maximum_bytes: int, labels: Mapping[str, str], parameters: Parameters = _NONE
+) -> Sequence[Mapping[str, object]]:
+    """The rows of a query that gives few of them.
+
+    Raises:
+        DataError: The query is refused, or would read more than `maximum_bytes`.
+        ServiceError: BigQuery fails.
+    """
+    config = bigquery.QueryJobConfig(
+        maximum_bytes_billed=maximum_bytes, labels=dict(labels), query_parameters=_given(parameters)
+    )
+    with _query_errors():
+        return [dict(row) for row in client.query(sql, job_config=config).result(timeout=_TIMEOUT_S)]
 
 
 def read_table(
@@ -271,6 +308,25 @@ def row_count(client: bigquery.Client, table: str) -> int:
         return int(client.get_table(table).num_rows or 0)
     except exceptions.NotFound:
         return 0
+
+
+def _given(parameters: Parameters) -> Sequence[bigquery.ScalarQueryParameter]:
+    return [
+        bigquery.ScalarQueryParameter(name, "STRING" if isinstance(value, str) else "TIMESTAMP", value)
+        for name, value in parameters.items()
+    ]
+
+
+def exists(client: bigquery.Client, table: str) -> bool:
+    """Whether there is a table of this name."""
+    try:
+        with service_errors(f"looking at {table}"):
+            client.get_table(table)
+    except ServiceError as error:
+        if isinstance(error.__cause__, exceptions.NotFound):
+            return False
+        raise
+    return True
 
 
 def _source(client: bigquery.Client, table: str) -> bigquery.Table:

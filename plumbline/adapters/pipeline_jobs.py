@@ -17,7 +17,9 @@ from google.protobuf import field_mask_pb2, json_format, message, struct_pb2
 from plumbline.adapters.operations import service_errors
 from plumbline.adapters.registry import encryption, parent
 from plumbline.environment import Place
-from plumbline.runs import ENDED, STEPS, Output, Run, Step
+from plumbline.runs import ENDED, OBSERVING, STEPS, Output, Run, Step
+
+_SHOWN = frozenset((*STEPS, *OBSERVING))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +70,18 @@ def pipeline_job(place: Place, order: Order) -> vertex.PipelineJob:
 
 def running(pipelines: vertex.PipelineServiceClient, place: Place, problem: str) -> Sequence[vertex.PipelineJob]:
     """The jobs of a problem that have not ended, the newest first; without their specs."""
+    return [job for job in jobs(pipelines, place, problem) if state_of(job) not in ENDED]
+
+
+def jobs(pipelines: vertex.PipelineServiceClient, place: Place, problem: str) -> Sequence[vertex.PipelineJob]:
+    """All jobs of a problem with name, state, labels and time of creation."""
     request = vertex.ListPipelineJobsRequest(
         parent=parent(place),
         filter=f'labels.problem="{problem}"',
         read_mask=field_mask_pb2.FieldMask(paths=["name", "state", "labels", "create_time"]),
     )
     with service_errors(f"the pipeline jobs of {problem}"):
-        found = list(pipelines.list_pipeline_jobs(request))
-    return [job for job in found if _state(job) not in ENDED]
+        return list(pipelines.list_pipeline_jobs(request))
 
 
 def named(pipelines: vertex.PipelineServiceClient, place: Place, problem: str) -> Sequence[str]:
@@ -105,8 +111,8 @@ def look(pipelines: vertex.PipelineServiceClient, name: str) -> Run:
 
 def as_run(job: vertex.PipelineJob) -> Run:
     """A job that was read with its details, as we see it."""
-    steps = {task.task_name: _step(task) for task in job.job_detail.task_details if task.task_name in STEPS}
-    return Run(job.name, _state(job), job.error.message, job.create_time or None, steps)
+    steps = {task.task_name: _step(task) for task in job.job_detail.task_details if task.task_name in _SHOWN}
+    return Run(job.name, state_of(job), job.error.message, job.create_time or None, steps)
 
 
 def cancel(pipelines: vertex.PipelineServiceClient, name: str) -> None:
@@ -135,7 +141,8 @@ def links(run: Run, place: Place) -> Mapping[str, str]:
     }
 
 
-def _state(job: vertex.PipelineJob) -> str:
+def state_of(job: vertex.PipelineJob) -> str:
+    """The state of a job, without its prefix."""
     return str(job.state.name.removeprefix("PIPELINE_STATE_"))
 
 

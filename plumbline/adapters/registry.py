@@ -1,5 +1,6 @@
 """The Vertex AI Model Registry: one parent model a problem, one version a shipped or refused candidate."""
 
+import datetime as dt
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -101,6 +102,19 @@ def register(models: vertex.ModelServiceClient, place: Place, name: str, candida
         )
         models.merge_version_aliases(name=version.name, version_aliases=[CANDIDATE])
     return version
+
+
+def trained_to(models: vertex.ModelServiceClient, version: str) -> dt.date | None:
+    """The last day of a version's training rows; None where it does not say, or is gone."""
+    found = _find(models, version)
+    text = "" if found is None else found.labels.get("trained_to", "")
+    return dt.date.fromisoformat(text) if text else None
+
+
+def threshold(models: vertex.ModelServiceClient, version: str) -> float | None:
+    """The decision threshold of a version by its resource name; None where it does not say, or is gone."""
+    found = _find(models, version)
+    return None if found is None else _threshold(found)
 
 
 def promote(models: vertex.ModelServiceClient, version: str) -> None:

@@ -1,0 +1,25 @@
+"""Launch: the training pipeline, started with the evidence why."""
+
+from kfp import dsl
+from kfp.dsl import Artifact, Output
+
+
+@dsl.component(base_image="plumbline/components", install_kfp_package=False)
+def launch(place: str, retraining: str, order: str, at: str, training: Output[Artifact]) -> None:
+    """Decides once more while nobody else can, and submits the training."""
+    import os
+    from datetime import UTC, datetime
+    from functools import partial
+    from pathlib import Path
+
+    from plumbline.adapters.clients import Clients
+    from plumbline.adapters.retraining import launch, saved
+    from plumbline.continuous import read_retraining
+    from plumbline.environment import Place
+    from plumbline.observation import moment
+    from plumbline.section import from_json, to_json
+
+    clients, now = Clients(from_json(Place, place), os.environ), moment(at, partial(datetime.now, UTC))
+    started = launch(clients, saved(clients, order), read_retraining(retraining), now=now)
+    Path(training.path).write_text(to_json(started.decision), encoding="utf-8")
+    training.metadata.update(resourceName=started.run, text=started.decision.text)
