@@ -50,6 +50,10 @@ ablate: $(READY) ## Say what each group of features is worth: a training without
 rollback: $(READY) ## Put the version before back in service, at once; ENV=... says where
 	@$(RUN) rollback --config $(CONFIG) --env $(ENV) --state $(STATE) $(OVERRIDES)
 
+.PHONY: simulate
+simulate: $(READY) ## A year of flights in minutes: predictions, late labels, drift, alerts, retraining; PERIODS=4 plays less
+	@$(RUN) simulate --config $(CONFIG) --env $(ENV) --state $(STATE) $(OVERRIDES) $(if $(PERIODS),--periods $(PERIODS)) $(if $(A_DAY),--a-day $(A_DAY))
+
 .PHONY: evaluate
 evaluate: $(READY) ## Judge the model that serves on what it said and what came of it; AT=2013-11-08T00:00 looks from then
 	@$(RUN) evaluate --config $(CONFIG) --env $(ENV) --state $(STATE) $(OVERRIDES) $(if $(AT),--at $(AT)) $(if $(filter no,$(WAIT)),--no-wait)

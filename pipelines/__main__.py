@@ -5,10 +5,12 @@ gate.
 """
 
 import argparse
+import dataclasses
 import gc
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -189,6 +191,20 @@ def _retrain(options: argparse.Namespace) -> int:
     return _on_cloud(options, "retrain", start=options.start, wait=options.wait)
 
 
+def _simulate(options: argparse.Namespace) -> int:
+    """A year of flights in minutes, on an emulator and a clock of its own."""
+    from pipelines.simulate import BEGIN, Scope, simulate  # noqa: PLC0415 - only this command needs it
+
+    session = _session(options)
+    local.check_emulated(session.environment)
+    state = options.state / "simulation"
+    local.stop(state / "emulator")
+    shutil.rmtree(state, ignore_errors=True)
+    with local.emulator(session.environment, state / "emulator", keep_s=0, clock=BEGIN.isoformat()) as ready:
+        ready()
+        return simulate(dataclasses.replace(session, state=state), Scope(options.periods, options.a_day))
+
+
 def _on_cloud(options: argparse.Namespace, command: str, **given: object) -> int:
     """Runs a command of `pipelines.cloud` in the environment; one with endpoints has its emulator started."""
     session = _session(options)
@@ -242,6 +258,7 @@ _PLACED = {
     "publish": _publish,
     "ablate": _ablate,
     "rollback": _rollback,
+    "simulate": _simulate,
     "evaluate": _evaluate,
     "retrain": _retrain,
 }
@@ -288,6 +305,8 @@ def _options() -> argparse.Namespace:
     added["ablate"].add_argument(
         "--seeds", type=int, default=3, help="trainings of each kind; from 2 on chance in training is known"
     )
+    added["simulate"].add_argument("--periods", type=int, default=26, help="fortnights to play")
+    added["simulate"].add_argument("--a-day", type=int, default=150, help="flights that are asked about, of each day")
     added["publish"].add_argument("--tag", required=True)
     added["load"].add_argument("--table", required=True, help="name of the table, without project and dataset")
     added["load"].add_argument("--file", type=Path, required=True, help="a .parquet or .csv file")
