@@ -35,6 +35,9 @@ def base() -> Config:
     config["evaluation"]["gates"] = [dict(gate) for gate in _GATES]
     config["evaluation"]["threshold"] = {"precision": 0.2}
     config["serving"].pop("load", None)
+    # A drill ends where a model serves.
+    config.pop("retraining", None)
+    config.pop("observation", None)
     return config
 
 

@@ -53,6 +53,8 @@ def parameters(loaded: Loaded, environment: Environment, *, code: str, images: M
         "code": code,
         "trainer_image": images["plumbline/trainer"],
         "serving_image": images["plumbline/serving"],
+        # By hand, or on the environment's schedule: the evidence is put in by a retraining.
+        "why": "",
     }
 
 

@@ -56,6 +56,34 @@ DONE_BY_GOOGLE: Mapping[str, str] = {
 }
 """Calls that no client of ours makes, and who makes them."""
 
+_SERIES: Sequence[Row] = (
+    ("tables.get", "table", "bigquery.tables.get"),
+    ("jobs.insert", "project", "bigquery.jobs.create"),
+    ("jobs.insert", "dataset", "bigquery.tables.create"),
+    # MERGE reads what it changes.
+    ("jobs.insert", "table", "bigquery.tables.getData"),
+    ("jobs.insert", "table", "bigquery.tables.updateData"),
+)
+"""A row in a time series: the first one makes the table."""
+_DECISION: Sequence[Row] = (
+    ("tables.get", "table", "bigquery.tables.get"),
+    ("jobs.insert", "project", "bigquery.jobs.create"),
+    ("jobs.insert", "table", "bigquery.tables.getData"),
+    ("ModelService.GetModel", "project", "aiplatform.models.get"),
+    ("PipelineService.ListPipelineJobs", "project", "aiplatform.pipelineJobs.list"),
+    ("PipelineService.GetPipelineJob", "project", "aiplatform.pipelineJobs.get"),
+)
+"""Whether to train: what was trained, which rows are new, which alerts were raised."""
+_LAUNCH: Sequence[Row] = (
+    # The lock is an object that is made, read where it is another's, and deleted.
+    ("objects.insert", "bucket", "storage.objects.create"),
+    ("objects.get", "bucket", "storage.objects.get"),
+    ("objects.delete", "bucket", "storage.objects.delete"),
+    ("PipelineService.CreatePipelineJob", "project", "aiplatform.pipelineJobs.create"),
+    ("PipelineService.CreatePipelineJob", "service_account", "iam.serviceAccounts.actAs"),
+)
+"""A training, started by one caller at a time."""
+
 _PIPELINE: Mapping[str, Sequence[Row]] = {
     RUN: (
         (PIPELINES, "project", "aiplatform.metadataStores.get"),
@@ -172,6 +200,27 @@ _PIPELINE: Mapping[str, Sequence[Row]] = {
         ),
     ),
     "report": (("PipelineService.GetPipelineJob", "project", "aiplatform.pipelineJobs.get"),),
+    # From here on the steps of the evaluation pipeline, as the same account.
+    "observe": (
+        ("tables.get", "table", "bigquery.tables.get"),
+        ("jobs.insert", "project", "bigquery.jobs.create"),
+        ("jobs.insert", "table", "bigquery.tables.getData"),
+        ("jobs.insert", "dataset", "bigquery.tables.create"),
+        ("jobs.insert", "table", "bigquery.tables.update"),
+        ("jobs.insert", "table", "bigquery.tables.updateData"),
+        ("BigQueryRead.CreateReadSession", "project", "bigquery.readsessions.create"),
+        ("BigQueryRead.ReadRows", "project", "bigquery.readsessions.getData"),
+    ),
+    "judge": (
+        ("EndpointService.GetEndpoint", "project", "aiplatform.endpoints.get"),
+        ("PipelineService.ListPipelineJobs", "project", "aiplatform.pipelineJobs.list"),
+        ("PipelineService.GetPipelineJob", "project", "aiplatform.pipelineJobs.get"),
+        ("ModelService.GetModel", "project", "aiplatform.models.get"),
+        *_SERIES,
+    ),
+    "alert": _SERIES,
+    "decide": (("objects.get", "bucket", "storage.objects.get"), *_DECISION),
+    "launch": (*_DECISION, *_LAUNCH),
 }
 
 _SUBMITTER: Mapping[str, Sequence[Row]] = {
@@ -271,7 +320,16 @@ _SUBMITTER: Mapping[str, Sequence[Row]] = {
         ("ScheduleService.UpdateSchedule", "project", "aiplatform.schedules.update"),
         ("ScheduleService.ResumeSchedule", "project", "aiplatform.schedules.update"),  # inferred
         ("ScheduleService.GetSchedule", "project", "aiplatform.schedules.get"),
+        # The order of the training, for the evaluation that may start it.
+        ("objects.insert", "bucket", "storage.objects.create"),
     ),
+    "evaluate": (
+        ("objects.insert", "bucket", "storage.objects.create"),
+        ("PipelineService.CreatePipelineJob", "project", "aiplatform.pipelineJobs.create"),
+        ("PipelineService.CreatePipelineJob", "service_account", "iam.serviceAccounts.actAs"),
+        ("PipelineService.GetPipelineJob", "project", "aiplatform.pipelineJobs.get"),
+    ),
+    "retrain": (*_DECISION, *_LAUNCH),
     "janitor": (
         ("EndpointService.ListEndpoints", "project", "aiplatform.endpoints.list"),
         ("PipelineService.ListPipelineJobs", "project", "aiplatform.pipelineJobs.list"),

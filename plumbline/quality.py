@@ -194,7 +194,8 @@ def _judged(board: Scoreboard, scored: pa.Table, number: str, evaluation: Evalua
     return Judgement(
         version=number,
         status="passed" if verdict.passed else "failed",
-        summary=verdict.summary,
+        # "blocked" is said of candidates.
+        summary=verdict.summary.partition(": ")[2],
         rows=rows,
         positives=positives,
         unjudged=small,

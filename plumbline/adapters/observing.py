@@ -26,7 +26,7 @@ from plumbline.observation import (
 )
 from plumbline.problem import Data
 from plumbline.quality import Served
-from plumbline.query import fill
+from plumbline.query import fill, uncommented
 from plumbline.section import from_json, to_json
 
 ROWS, SUMMARY = "observed.parquet", "observed.json"
@@ -64,7 +64,7 @@ def observe(  # noqa: PLR0913 - what is joined, and where it goes
         DataError: A query is refused or reads too much.
     """
     client, log = clients.bigquery(), log_table(clients, endpoint)
-    filled = fill(sql, {table: bq.full_name(clients.place, table) for table in observation.tables})
+    filled = fill(uncommented(sql), {table: bq.full_name(clients.place, table) for table in observation.tables})
     window = {"start": period.start, "end": period.end}
     check_labels(data, observation, bq.result_columns(client, filled, window))
     first, last = log_bounds(period, observation)

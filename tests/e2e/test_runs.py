@@ -220,6 +220,8 @@ def test_a_model_of_shuffled_labels_is_blocked(tmp_path: Path) -> None:
     query.parent.mkdir()
     sql = (ROOT / "configs" / "queries" / "flights.sql").read_text(encoding="utf-8")
     query.write_text(sql.replace("{flights}", "{flights_sample}"), encoding="utf-8")
+    labels = (ROOT / "configs" / "queries" / "flights_labels.sql").read_text(encoding="utf-8")
+    query.with_name("flights_labels.sql").write_text(labels, encoding="utf-8")
     blocked = place.run("run-local", "--config", str(config))
     assert blocked.returncode == 3, blocked.stdout + blocked.stderr
     assert "BLOCKED at signal: the features say no more of the label than chance" in blocked.stdout

@@ -2,13 +2,17 @@
 
 import datetime as dt
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from pipelines.code import code_digest
-from pipelines.compiled import GOLDEN, read
+from pipelines.compiled import GOLDEN, golden, read
 from pipelines.follow import follow
-from pipelines.parameters import local_images, parameters
+from pipelines.parameters import evaluation_parameters, local_images, parameters
 from plumbline.config import load_environment, load_problem
+from plumbline.errors import ConfigError
 from plumbline.runs import Run, Step
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -57,6 +61,22 @@ def test_the_parameters_are_those_that_the_pipeline_takes() -> None:
     assert isinstance(root, dict)
     assert set(given) == set(root["inputDefinitions"]["parameters"])
     assert images["plumbline/trainer"] == f"plumbline/trainer@sha256:{'0' * 64}"
+
+
+def test_an_evaluation_s_parameters_are_those_that_its_pipeline_takes() -> None:
+    """Likewise; a config that does not say how a model is observed has none."""
+    loaded = load_problem(ROOT / "configs" / "flights.yaml")
+    environment = load_environment(ROOT / "configs" / "env" / "local.yaml")
+    given = evaluation_parameters(loaded, environment, order="gs://b/o", at="")
+    root = read(golden("evaluation"))["root"]
+    assert isinstance(root, dict)
+    assert set(given) == set(root["inputDefinitions"]["parameters"])
+    assert "{flights}" in given["sql"]
+    alone = replace(loaded, config=replace(loaded.config, retraining=None))
+    assert evaluation_parameters(alone, environment, order="gs://b/o", at="")["retraining"] == ""
+    without = replace(alone, config=replace(alone.config, observation=None))
+    with pytest.raises(ConfigError, match="there is no section `observation`"):
+        evaluation_parameters(without, environment, order="gs://b/o", at="")
 
 
 def test_the_code_s_digest_changes_with_the_code(tmp_path: Path) -> None:

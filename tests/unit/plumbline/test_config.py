@@ -18,6 +18,9 @@ FLIGHTS = ROOT / "configs" / "flights.yaml"
 LOCAL = ROOT / "configs" / "env" / "local.yaml"
 
 
+NEEDS_OBSERVATION = "the file: retraining is decided by the evaluation pipeline: it needs a section observation"
+
+
 def changed(tmp_path: Path, *changes: tuple[str, str]) -> Path:
     """The example's config with texts replaced, beside a query."""
     text = FLIGHTS.read_text(encoding="utf-8")
@@ -26,6 +29,7 @@ def changed(tmp_path: Path, *changes: tuple[str, str]) -> Path:
         text = text.replace(before, after, 1)
     (tmp_path / "queries").mkdir(exist_ok=True)
     (tmp_path / "queries" / "flights.sql").write_text("SELECT 1", encoding="utf-8")
+    (tmp_path / "queries" / "flights_labels.sql").write_text("SELECT 1", encoding="utf-8")
     path = tmp_path / "problem.yaml"
     path.write_text(text, encoding="utf-8")
     return path
@@ -85,6 +89,12 @@ def test_all_that_is_wrong_is_told_at_once_with_its_lines(tmp_path: Path) -> Non
         ("name: flights\n", "name: flights\nname: again\n", "name twice"),
         ("positive: true", "positive: [1]", "data.label.positive"),
         ("skew: {carrier: 0.1}", "skew: {carier: 0.1}", "unknown column carier"),
+        ("query: queries/flights_labels.sql", "query: queries/absent.sql", "there is no SQL file"),
+        ("join: [carrier,", "join: [weekday,", "weekday is no raw column of a feature"),
+        ("cron: 0 13 * * *", "cron: 0 13 * *", "cron '0 13 * *': wanted five fields, got 4"),
+        ("cron: 0 14 1 * *", "cron: 0 14 1 13 *", "cron '0 14 1 13 *': Bad"),
+        ("  window_hours: 168\n", "", "observation.window_hours is missing"),
+        ("  cooldown_hours: 72\n", "", None),
     ],
 )
 def test_each_mistake_is_named(tmp_path: Path, before: str, after: str, wanted: str | None) -> None:
@@ -103,6 +113,29 @@ def test_a_missing_section_is_named(tmp_path: Path) -> None:
     del content["serving"]
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
     assert [found.partition(": ")[2] for found in problems(path)] == ["serving is missing"]
+
+
+@pytest.mark.parametrize(
+    ("left_out", "wanted"),
+    [
+        (("observation", "retraining"), ""),
+        (("retraining",), ""),
+        (
+            ("observation",),
+            "the file: retraining is decided by the evaluation pipeline: it needs a section observation",
+        ),
+    ],
+)
+def test_a_model_need_not_be_observed(tmp_path: Path, left_out: tuple[str, ...], wanted: str) -> None:
+    """Nor retrained; what retrains is decided on what was observed."""
+    path = changed(tmp_path)
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    path.write_text(yaml.safe_dump({k: v for k, v in content.items() if k not in left_out}), encoding="utf-8")
+    if wanted:
+        assert [found.partition(": ")[2] for found in problems(path)] == [wanted]
+    else:
+        loaded = load_problem(path)
+        assert bool(loaded.labels) == ("observation" not in left_out)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:

@@ -17,11 +17,14 @@ from google.cloud.resourcemanager_v3 import ProjectsClient
 from google.cloud.service_usage_v1 import ServiceUsageClient
 
 from plumbline.permissions import DONE_BY_GOOGLE, NEEDS, RUN, Need, On, Who, needs, permissions, roles, table
-from plumbline.runs import STEPS
+from plumbline.runs import OBSERVING, STEPS
 
 ROOT = Path(__file__).parents[3]
 CODE = sorted(path for folder in ("plumbline/adapters", "pipelines") for path in (ROOT / folder).glob("*.py"))
-COMMANDS = {"submit", "images", "doctor", "plan", "cancel", "clean-cloud", "schedule", "janitor", "publish", "rollback"}
+COMMANDS = {
+    *("submit", "images", "doctor", "plan", "cancel", "clean-cloud", "schedule", "janitor", "publish"),
+    *("evaluate", "retrain"),
+, "rollback"}
 
 CLIENTS: tuple[type, ...] = (
     aiplatform_v1.DatasetServiceClient,
@@ -50,6 +53,7 @@ REST: Mapping[str, str] = {
     "list_blobs": "objects.list",
     "download_to_filename": "objects.get",
     "download_as_bytes": "objects.get",
+    "delete": "objects.delete",
     "upload_from_filename": "objects.insert",
     "upload_from_string": "objects.insert",
     "upload_from_file": "objects.insert",
@@ -100,7 +104,7 @@ def test_every_listed_call_is_made() -> None:
 @pytest.mark.parametrize("need", NEEDS, ids=lambda need: f"{need.who}-{need.step}-{need.permission}")
 def test_a_need_is_of_a_step_and_names_a_permission(need: Need) -> None:
     """The pipeline's needs are those of steps, the submitter's those of commands; a permission has its three parts."""
-    assert need.step in ({*STEPS, RUN} if need.who == "pipeline" else COMMANDS)
+    assert need.step in ({*STEPS, *OBSERVING, RUN} if need.who == "pipeline" else COMMANDS)
     assert re.fullmatch(r"[a-z]+\.[a-z][A-Za-z]+\.[a-z][A-Za-z]+", need.permission)
 
 
@@ -125,6 +129,7 @@ def test_needs_are_those_of_one_account_in_one_place() -> None:
     assert {need.call for need in needs("pipeline", "service_account")} == {
         "JobService.CreateCustomJob",
         "JobService.CreateHyperparameterTuningJob",
+        "PipelineService.CreatePipelineJob",
     }
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from plumbline.errors import DataError
-from plumbline.query import fill
+from plumbline.query import fill, uncommented
 
 TABLES = {"flights": "p.d.flights", "weather": "p.d.weather"}
 
@@ -51,3 +51,16 @@ def test_a_regular_expression_is_left_alone() -> None:
     """A number in braces repeats; it is no table."""
     sql = r"SELECT REGEXP_CONTAINS(code, r'^\d{4}[A-Z]{2,3}$') FROM {flights}, {weather}"
     assert r"r'^\d{4}[A-Z]{2,3}$'" in fill(sql, TABLES)
+
+
+@pytest.mark.parametrize(
+    ("sql", "wanted"),
+    [
+        ("SELECT 1 -- @start\nFROM t", "SELECT 1  \nFROM t"),
+        ("SELECT 1 # @start\n/* a\n@b */ + 2", "SELECT 1  \n  + 2"),
+        ("SELECT '--', \"#\", `a--b`, 'it\\'s -- @x' -- gone", "SELECT '--', \"#\", `a--b`, 'it\\'s -- @x'  "),
+    ],
+)
+def test_comments_go_and_texts_stay(sql: str, wanted: str) -> None:
+    """What looks like a comment inside of a text or a quoted name is none."""
+    assert uncommented(sql) == wanted

@@ -1,6 +1,7 @@
-"""Dry runs: every branch of the golden pipeline, and scenario files that are wrong."""
+"""Dry runs: every branch of the golden pipelines, and scenario files that are wrong."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -8,14 +9,23 @@ import yaml
 from emulator.runtime.scenarios import ScenarioError, play, read
 
 TESTS = Path(__file__).parents[3]
-SPEC = yaml.load((TESTS / "golden" / "training.yaml").read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
 
 
-@pytest.mark.parametrize("path", sorted((TESTS / "scenarios").glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_scenario_of_the_pipeline_goes_as_it_says(path: Path) -> None:
+def golden(name: str) -> dict[str, Any]:
+    """A compiled pipeline as it is committed."""
+    found = yaml.load((TESTS / "golden" / f"{name}.yaml").read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    assert isinstance(found, dict)
+    return found
+
+
+SPEC, EVALUATION = golden("training"), golden("evaluation")
+
+
+@pytest.mark.parametrize("path", sorted((TESTS / "scenarios").rglob("*.yaml")), ids=lambda path: path.stem)
+def test_every_scenario_of_the_pipelines_goes_as_it_says(path: Path) -> None:
     """The set of tasks that ran, and how the job ended."""
     scenario = read(path)
-    outcome = play(SPEC, scenario)
+    outcome = play(EVALUATION if path.parent.name == "evaluation" else SPEC, scenario)
     assert (outcome.state, outcome.ran) == (scenario.state, scenario.ran)
 
 
