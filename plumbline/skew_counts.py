@@ -66,7 +66,7 @@ class _Number:
         if not values.size:
             return
         low, high = values.min(), values.max()
-        if not math.isfinite(high - low):
+        if not (math.isfinite(low) and math.isfinite(high)):
             finite = values[np.isfinite(values)]
             self.not_numbers += int(np.isnan(values).sum())
             self.infinite += int(np.isinf(values).sum())

@@ -159,7 +159,9 @@ def _histogram(found: Row, counted: Row, place: int) -> Histogram:
     below = [0, *(_int(counted, f"below_{place}_{number}") for number in range(1, len(edges)))]
     nan, present = _int(counted, f"nan_{place}"), _int(counted, f"present_{place}")
     # What is in no bucket is infinite.
-    return Histogram(edges, np.diff(np.array(below, np.int64)), nan, present - nan - below[-1])
+    return Histogram(
+        edges, np.array(below[1:], np.int64) - np.array(below[:-1], np.int64), nan, present - nan - below[-1]
+    )
 
 
 def _edges(found: Row, place: int) -> Floats:

@@ -7,7 +7,7 @@ from plumbline import skew_sql
 from plumbline.adapters import bigquery as bq
 from plumbline.adapters.clients import Clients
 from plumbline.adapters.operations import service_errors
-from plumbline.skew import ANSWERS, MINIMUM_ROWS, Kind, Sample, WatchReport, judge
+from plumbline.skew import ANSWERS, MINIMUM_ROWS, Distance, Kind, Sample, WatchReport, judge
 from plumbline.skew_sql import Row, Window
 
 
@@ -56,7 +56,7 @@ def watch_report(clients: Clients, question: Question, limits: Limits) -> WatchR
         return _sample(clients, source, wanted, limits)
 
     now = counted(skew_sql.asked(log, window, kinds), kinds)
-    found = []
+    found: list[Distance] = []
     if question.skew:
         trained = counted(skew_sql.trained(question.training_table, kinds), kinds)
         found += judge("skew", trained, now, kinds=kinds, thresholds=question.skew, minimum_rows=question.minimum_rows)
