@@ -79,7 +79,7 @@ def running(
         bigquery = _start_bigquery(supervisor, state, settings, sockets)
         app = create_app(state.objects, project=settings.project, location=settings.location)
         stack.enter_context(served(Faulty(app, Faults(state.root)), sockets.storage, "storage"))
-        stack.enter_context(_vertex(settings, state, supervisor, sockets, path=environment["PATH"]))
+        stack.enter_context(_vertex(settings, state, supervisor, sockets, environment))
         bigquery.wait_until_ready(cancelled)
         if settings.is_warm:
             warm.start(state.root)
@@ -105,7 +105,9 @@ def _start_bigquery(supervisor: Supervisor, state: State, settings: Settings, so
 
 
 @contextmanager
-def _vertex(settings: Settings, state: State, supervisor: Supervisor, sockets: Sockets, *, path: str) -> Iterator[None]:
+def _vertex(
+    settings: Settings, state: State, supervisor: Supervisor, sockets: Sockets, environment: Mapping[str, str]
+) -> Iterator[None]:
     # Imported here, while BigQuery's process starts; Google's types, which take two seconds, while we go on.
     from emulator.aiplatform.context import Context  # noqa: PLC0415 - see above
     from emulator.aiplatform.server import create_service  # noqa: PLC0415 - see above
@@ -118,7 +120,8 @@ def _vertex(settings: Settings, state: State, supervisor: Supervisor, sockets: S
         store=Store(state.root / "vertex.sqlite"),
         clock=SystemClock(),
         supervisor=supervisor,
-        path=path,
+        path=environment["PATH"],
+        bigquery=environment["BIGQUERY_EMULATOR_HOST"],
     )
     service = create_service(context)
     with served(service.app, sockets.aiplatform, "aiplatform"):

@@ -69,8 +69,8 @@ def ablate(session: Session, *, seeds: int, images: Images) -> int:
     if len(members) < 2:
         raise PlumblineError(f"there is nothing to leave out: the only group of features is {list(members)}")
     trials = [Trial(group, seed) for group, seed in itertools.product((ALL, *members), range(seeds))]
-    dataset = _dataset(session)
     _check_cost(session, len(trials))
+    dataset = _dataset(session)
     say(f"{len(trials)} trainings, {_AT_ONCE} at a time, on {dataset}")
     started = f"{now():%Y%m%d%H%M%S}"
     place = f"gs://{session.environment.bucket}/ablation/{started}"

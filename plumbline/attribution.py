@@ -15,6 +15,8 @@ from plumbline.features import Arrays
 Floats = npt.NDArray[np.float64]
 Score = Callable[[Arrays], Floats]
 """Scores (n,) of raw columns, each of shape (n,)."""
+ATTRIBUTIONS = "attributions"
+"""The signature of a SavedModel that explains its scores by integrated gradients, and what it gives."""
 _ROWS = 16_384
 """That are scored in one call, about."""
 _SMALL = 1e-7

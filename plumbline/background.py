@@ -11,6 +11,8 @@ from plumbline.features import Arrays, Features, columns, from_instances, to_ins
 
 ROWS = 100
 """That lie beside a model."""
+USED = 10
+"""Of them, that a single prediction is explained against."""
 _FILE = "background.json"
 
 

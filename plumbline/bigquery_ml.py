@@ -1,14 +1,16 @@
-"""Quick prototypes in BigQuery ML: the statements, from the SQL files beside this module."""
+"""Quick prototypes in BigQuery: the statements, from the SQL files beside this module."""
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from plumbline.ingestion import within
 from plumbline.problem import Column, Data, Label, TimePart, Window
 from plumbline.prototype import Prototype, PrototypeModel
 
+TARGET, YES, NO = "is_positive", "yes", "no"
+"""The column that is learnt, and its values where it must be a text."""
 _QUERIES = Path(__file__).parent / "queries"
 _PLACE = re.compile(r"\{([a-z]+)\}")
 _PARTS: Mapping[TimePart, str] = {
@@ -50,7 +52,6 @@ def fit_statement(model: str, kind: PrototypeModel, data: Data, prototype: Proto
 
 def score_statement(model: str, data: Data, *, table: str) -> str:
     """The query that gives the keys and scores of validation and test rows in a features table."""
-    both = Window(start=data.split.validation.start, end=data.split.test.end)
     selected = {name: f"`{name}`" for name in data.key} | _features(data)
     return _filled(
         "prototype_score",
@@ -58,8 +59,29 @@ def score_statement(model: str, data: Data, *, table: str) -> str:
         model=f"`{model}`",
         columns=",\n      ".join(selected.values()),
         table=f"`{table}`",
-        window=within(both, data.time),
+        window=within(_scored(data), data.time),
     )
+
+
+def training_rows(data: Data, *, table: str) -> str:
+    """The query that gives what AutoML learns from: the features, and the label as a text."""
+    target = f"IF({_is_positive(data.label)}, '{YES}', '{NO}') AS {TARGET}"
+    return _rows([*_features(data).values(), target], within(data.split.train, data.time), table)
+
+
+def rows_to_score(data: Data, *, table: str) -> str:
+    """The query that gives the keys and features of validation and test rows."""
+    selected = {name: f"`{name}`" for name in data.key} | _features(data)
+    return _rows(list(selected.values()), within(_scored(data), data.time), table)
+
+
+def _rows(columns: Sequence[str], window: str, table: str) -> str:
+    return _filled("prototype_rows", columns=",\n  ".join(columns), table=f"`{table}`", window=window)
+
+
+def _scored(data: Data) -> Window:
+    """The validation and the test split, and what lies between them."""
+    return Window(start=data.split.validation.start, end=data.split.test.end)
 
 
 def _features(data: Data) -> dict[str, str]:

@@ -26,6 +26,8 @@ Content = Mapping[str, object]
 _ALL_ROWS = describe(OVERALL)
 _THRESHOLD = "decision threshold"
 _OUT_OF_SCOPE = "Out of scope: "
+_FACTOR = "Factor: "
+_LOOKS_AT = "what the model looks at"
 _TOP = 5
 """Columns that are named as what the model looks at most."""
 _SHOWN: Sequence[Metric] = ("auc_pr", "auc", "precision", "recall", "calibration", "calibration_error")
@@ -126,6 +128,7 @@ _MANDATORY: Mapping[str, tuple[str, ...]] = {
     "users": ("considerations", "users"),
     "use cases": ("considerations", "use_cases"),
     "limitations": ("considerations", "limitations"),
+    "trade-offs": ("considerations", "tradeoffs"),
     "ethical considerations": ("considerations", "ethical_considerations"),
 }
 """What must not be empty, and where it stands."""
@@ -134,16 +137,20 @@ _MANDATORY: Mapping[str, tuple[str, ...]] = {
 def missing(card: Content) -> tuple[str, ...]:
     """The mandatory parts of a card that are empty."""
     absent = [name for name, path in _MANDATORY.items() if not _at(card, path)]
-    found = _at(card, ("quantitative_analysis", "performance_metrics"))
-    metrics = found if isinstance(found, list) else []
-    slices = {str(metric.get("slice")) for metric in metrics if metric.get("type") != _THRESHOLD}
-    uses = _at(card, ("considerations", "use_cases"))
-    told = [str(use.get("description")) for use in uses] if isinstance(uses, list) else []
+    metrics = _listed(card, ("quantitative_analysis", "performance_metrics"))
+    slices = {metric.get("slice", "") for metric in metrics if metric.get("type") != _THRESHOLD}
+    windows = {each.get("name") for each in _listed(card, ("model_parameters", "data")) if each.get("description")}
+    uses, limits = (_listed(card, ("considerations", part)) for part in ("use_cases", "limitations"))
+    drawn = {each.get("name") for each in _listed(card, ("quantitative_analysis", "graphics", "collection"))}
     there = {
         "a decision threshold": any(metric.get("type") == _THRESHOLD for metric in metrics),
         "a metric over all rows": _ALL_ROWS in slices,
         "a metric of a slice": bool(slices - {_ALL_ROWS}),
-        "uses out of scope": any(use.startswith(_OUT_OF_SCOPE) for use in told),
+        "uses out of scope": any(use.get("description", "").startswith(_OUT_OF_SCOPE) for use in uses),
+        "factors": any(limit.get("description", "").startswith(_FACTOR) for limit in limits),
+        "the window of the training data": "train" in windows,
+        "the window of the evaluation data": "test" in windows,
+        _LOOKS_AT: _LOOKS_AT in drawn,
     }
     return (*absent, *(name for name, is_there in there.items() if not is_there))
 
@@ -152,6 +159,11 @@ def _at(card: object, path: Sequence[str]) -> object:
     for part in path:
         card = card.get(part) if isinstance(card, dict) else None
     return card.strip() if isinstance(card, str) else card
+
+
+def _listed(card: object, path: Sequence[str]) -> Sequence[Mapping[str, str]]:
+    found = _at(card, path)
+    return found if isinstance(found, list) else []
 
 
 def _details(facts: Facts) -> Content:
@@ -211,7 +223,7 @@ def _input(kind: str, unit: str, description: str) -> str:
 
 def _considerations(statement: Statement) -> Content:
     scope = [f"{_OUT_OF_SCOPE}{use}" for use in statement.out_of_scope]
-    factors = [f"Factor: {factor}" for factor in statement.factors]
+    factors = [f"{_FACTOR}{factor}" for factor in statement.factors]
     return {
         "users": _described(statement.users),
         "use_cases": _described([*statement.use_cases, *scope]),
@@ -252,7 +264,7 @@ def _threshold(facts: Facts) -> Content:
 def _graphics(facts: Facts) -> Iterator[Content]:
     """Curves, slices and what the model looks at, as SVG, base64."""
     board = facts.board
-    yield {"name": "what the model looks at", "image": _image(importance_chart(facts.importance.features))}
+    yield {"name": _LOOKS_AT, "image": _image(importance_chart(facts.importance.features))}
     for kind in ("precision_recall", "roc", "calibration"):
         drawn = [curve for curve in board.curves if curve.kind == kind and curve.model == CANDIDATE]
         yield {"name": kind.replace("_", " "), "image": _image(curve_chart(drawn, kind))}

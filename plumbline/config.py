@@ -19,7 +19,7 @@ from plumbline.environment import Environment
 from plumbline.errors import ConfigError, Problem
 from plumbline.load import shortage
 from plumbline.problem import ProblemConfig
-from plumbline.prototype import PROTOTYPES
+from plumbline.prototype import tried
 from plumbline.search_space import wrong
 
 T = TypeVar("T")
@@ -27,6 +27,9 @@ Location = tuple[str | int, ...]
 JsonSchema = Mapping[str, object]
 _VARIABLES = {"project": "PROJECT", "location": "REGION"}
 """The Makefile's variables that stand in for two keys of an environment."""
+
+
+_PROTOTYPES = frozenset(("logistic_regression", "boosted_trees", "automl"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +140,10 @@ def dangling(config: ProblemConfig) -> Iterator[tuple[Location, str]]:
         if frozenset(gate.by) not in slices:
             wanted = f"the gate on {gate.metric} by {list(gate.by)} needs the same columns among evaluation.slices"
             yield ("evaluation", "gates", i), wanted
-        if gate.against in PROTOTYPES and gate.against not in config.prototype.models:
+        if gate.against in _PROTOTYPES and gate.against not in tried(config.prototype):
             yield (
                 ("evaluation", "gates", i, "against"),
-                f"{gate.against} is not tried: add it to prototype.models, or take the gate away",
+                f"{gate.against} is not tried: add it to prototype, or take the gate away",
             )
 
 

@@ -12,6 +12,7 @@ from plumbline.environment import Prices
 from plumbline.errors import PlumblineError
 from plumbline.hardware import Hardware
 from plumbline.problem import ProblemConfig, Serving, Training
+from plumbline.prototype import SCORING_MACHINE, SCORING_S, Prototype, training_limit_s
 from plumbline.tuning import Tuning
 
 HOURS_A_MONTH = 730.0
@@ -24,6 +25,8 @@ _PRICED_BY_ACCELERATOR = ("cloud-tpu",)
 """Machines that are charged by their accelerators alone."""
 _CHARGED: Mapping[str, tuple[str, str]] = {
     "query_tib": ("TiB", "narrow the query, partition its tables, or lower data.maximum_bytes"),
+    "bigquery_ml_tib": ("TiB", "try fewer prototype.models, or lower data.maximum_bytes"),
+    "automl_hour": ("hour", "lower prototype.automl.budget_hours, or take prototype.automl away"),
     "pipeline_run": ("run", "run it less often"),
     "step_hour": ("hour", "lower training.hardware.timeout_s and serving.timeout_s, which steps wait for"),
 }
@@ -163,6 +166,7 @@ def estimate(config: ProblemConfig, prices: Prices | None, facts: Facts) -> Esti
     """
     run = (
         *_queries(config.data.maximum_bytes, prices, facts),
+        *_prototypes(config, prices, facts),
         _charged("pipeline run", "pipeline_run", Span(1, 1), prices),
         _charged("machines of the steps", "step_hour", _step_hours(config, facts), prices),
         *_training(config.training.hardware, prices, facts),
@@ -226,6 +230,31 @@ def _queries(maximum: int, prices: Prices | None, facts: Facts) -> Iterator[Line
         yield _charged(what, "query_tib", read, prices)
 
 
+def _prototypes(config: ProblemConfig, prices: Prices | None, facts: Facts) -> Iterator[Line]:
+    """Each model reads the training rows at a price of its own, and the rows that it scores at that of a query."""
+    automl, limit = config.prototype.automl, config.data.maximum_bytes
+    fits, share = len(config.prototype.models), 0.0 if "prototype" in facts.reused else 1.0
+    queries = fits + (2 if automl else 0)
+    read = Span(share * facts.table_bytes / _TIB, limit / _TIB)
+    yield _charged("query: prototypes", "query_tib", _times(read, queries), prices)
+    if fits:
+        yield _charged("prototypes: CREATE MODEL", "bigquery_ml_tib", _times(read, fits), prices)
+    if automl:
+        budget = Span(share * automl.budget_hours, automl.budget_hours)
+        yield _charged("prototypes: AutoML", "automl_hour", budget, prices)
+        hours = Span(share * SCORING_S / _HOUR_S / 4, SCORING_S / _HOUR_S)
+        use = _Use("AutoML scores", Machines(SCORING_MACHINE), hours, _CHARGED["automl_hour"][1])
+        yield from _machine_lines(use, prices, "serving_hour")
+
+
+def _automl_s(prototype: Prototype) -> Span:
+    """How long the step waits for AutoML."""
+    if prototype.automl is None:
+        return Span(0, 0)
+    longest = training_limit_s(prototype.automl) + SCORING_S
+    return Span(longest / 2, longest)
+
+
 def _step_hours(config: ProblemConfig, facts: Facts) -> Span:
     """Hours of all steps' machines. The step that waits for training, and the one that waits for the roll-out, too."""
     spans = [_step(name, assumed, config, facts) for name, assumed in ASSUMED.items()]
@@ -234,14 +263,14 @@ def _step_hours(config: ProblemConfig, facts: Facts) -> Span:
 
 def _step(name: str, assumed: Span, config: ProblemConfig, facts: Facts) -> Span:
     seen = facts.seconds.get(name)
-    usual = assumed.expected + (
-        _rounds(config.training.tuning) * _trial_s(config.training, facts) if name == "tune" else 0
-    )
+    waits = _automl_s(config.prototype) if name == "prototype" else Span(0, 0)
+    rounds = _rounds(config.training.tuning) if name == "tune" else 0
+    usual = assumed.expected + rounds * _trial_s(config.training, facts) + waits.expected
     expected = 0.0 if name in facts.reused else usual if seen is None else seen
     # Nothing ends a step that hangs but Vertex AI's seven days; twice what it took is no promise either.
     one, tuning = _longest_training_s(config.training.hardware), config.training.tuning
     longest = {"train": one, "deploy": float(config.serving.timeout_s), "tune": one * _rounds(tuning)}
-    at_most = longest[name] + _MARGIN_S if name in longest else max(assumed.at_most, 2 * (seen or 0.0))
+    at_most = longest[name] + _MARGIN_S if name in longest else max(assumed.at_most + waits.at_most, 2 * (seen or 0.0))
     return Span(min(expected, at_most), at_most)
 
 
@@ -329,9 +358,9 @@ def _machine_lines(use: _Use, prices: Prices | None, section: str) -> Iterator[L
 
 
 def _charged(what: str, key: str, quantity: Span, prices: Prices | None) -> Line:
-    """A line for what has one price, whatever the machine."""
+    """A line for what has one price, whatever the machine; None where the environment does not say it."""
     unit, advice = _CHARGED[key]
-    price = None if prices is None else float(getattr(prices, key))
+    price = getattr(prices, key, None)
     return Line(what, unit, quantity.expected, quantity.at_most, price, f"prices.{key}", advice)
 
 

@@ -63,6 +63,10 @@ class Prices:
     """Of the copy."""
     query_tib: Amount
     """A TiB (2^40 bytes) that a BigQuery query reads, on demand."""
+    bigquery_ml_tib: Amount | None = None
+    """A TiB that CREATE MODEL reads; unknown where none is given."""
+    automl_hour: Amount | None = None
+    """A node hour of an AutoML tabular training; unknown where none is given."""
     pipeline_run: Amount
     """One run of a pipeline on Vertex AI, beside its steps' machines."""
     step_hour: Amount

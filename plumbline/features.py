@@ -12,7 +12,8 @@ Training, offline scoring and serving all come through here, so a value means th
 
 import datetime as dt
 import math
-from collections.abc import Mapping, Sequence
+import reprlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import assert_never, cast
 
 import numpy as np
@@ -33,6 +34,10 @@ MISSING_TIME = np.iinfo(np.int64).min
 PERIODS: Mapping[TimePart, int] = {"minute_of_day": 1440, "hour": 24, "weekday": 7, "month": 12, "day_of_year": 366}
 """How many values each part of a timestamp can take; weekdays count from Monday = 0, months and days from 1."""
 
+_TOLD = 10
+"""Wrong instances that a message names."""
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 100
 _EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - the column's own clock, which has no zone
 
 
@@ -57,16 +62,40 @@ def from_instances(instances: Sequence[Mapping[str, object]], features: Features
     """The raw columns of JSON instances (n objects) as arrays of shape (n,). A missing key is a missing value.
 
     Raises:
-        DataError: An instance has a key that is no column, or a value of the wrong type; the message names both.
+        DataError: Instances have keys that are no columns, or values of the wrong type; the message names each key and
+            value of the first ten of them, and how many more there are.
     """
     wanted = columns(features)
+    try:
+        if not all(wanted.keys() >= instance.keys() for instance in instances):
+            raise DataError("an instance has a key that is no column")
+        return {
+            name: np.array([_parse(row.get(name), kind) for row in instances], _DTYPES[kind])
+            for name, kind in wanted.items()
+        }
+    except DataError as error:
+        faults = list(_faults(instances, wanted))
+        more = f"; {len(faults) - _TOLD} more instances are wrong" if len(faults) > _TOLD else ""
+        raise DataError("; ".join(faults[:_TOLD]) + more) from error
+
+
+def _faults(instances: Sequence[Mapping[str, object]], wanted: Mapping[str, ColumnType]) -> Iterator[str]:
+    """For each wrong instance all that is wrong with it."""
     for position, instance in enumerate(instances):
-        if extra := sorted(set(instance) - set(wanted)):
-            raise DataError(f"instance {position}: unknown {extra}; the model takes {sorted(wanted)}")
-    return {
-        name: _values([_parse(row.get(name), kind, f"instance {i}: {name}") for i, row in enumerate(instances)], kind)
-        for name, kind in wanted.items()
-    }
+        extra = sorted(set(instance) - set(wanted))
+        found = [f"instance {position}: unknown {shown(extra)}; the model takes {sorted(wanted)}"] if extra else []
+        for name, kind in wanted.items():
+            try:
+                _parse(instance.get(name), kind)
+            except DataError as error:
+                found.append(f"instance {position}: {name} {error}")
+        if found:
+            yield "; ".join(found)
+
+
+def shown(value: object) -> str:
+    """What came, for a message: as Python writes it, cut where it is long or deep."""
+    return _SHORT.repr(value)
 
 
 def to_instances(table: pa.Table, features: Features) -> tuple[Mapping[str, object], ...]:
@@ -118,17 +147,7 @@ def _nan(values: pa.ChunkedArray) -> Array:
     return pc.fill_null(pc.cast(values, pa.float32()), math.nan).to_numpy()
 
 
-def _values(values: Sequence[object], kind: ColumnType) -> Array:
-    types: Mapping[ColumnType, npt.DTypeLike] = {
-        "numeric": np.float32,
-        "boolean": np.float32,
-        "categorical": object,
-        "timestamp": np.int64,
-    }
-    return np.array(values, dtype=types[kind])
-
-
-def _parse(value: object, kind: ColumnType, where: str) -> object:
+def _parse(value: object, kind: ColumnType) -> object:
     """One JSON value as the array holds it. A Python bool is an int, so each case says which of the two it means."""
     if value is None:
         return _MISSING[kind]
@@ -139,14 +158,20 @@ def _parse(value: object, kind: ColumnType, where: str) -> object:
         case "numeric" if is_number:
             return value
         case "categorical" if isinstance(value, str):
-            return value
+            return _text(value)
         case "categorical" if is_number and value == int(cast("float", value)):
             return str(int(cast("float", value)))
         case "timestamp" if isinstance(value, str):
-            return _seconds(value, where)
-    raise DataError(f"{where} must be {_WANTED[kind]}, got {value!r}")
+            return _seconds(value)
+    raise DataError(f"must be {_WANTED[kind]}, got {shown(value)}")
 
 
+_DTYPES: Mapping[ColumnType, npt.DTypeLike] = {
+    "numeric": np.float32,
+    "boolean": np.float32,
+    "categorical": object,
+    "timestamp": np.int64,
+}
 _LARGEST = float(np.finfo(np.float32).max)
 _MISSING: Mapping[ColumnType, object] = {
     "numeric": math.nan,
@@ -162,11 +187,21 @@ _WANTED: Mapping[ColumnType, str] = {
 }
 
 
-def _seconds(text: str, where: str) -> int:
+def _text(value: str) -> str:
+    """The text. JSON's escapes can write half a pair of surrogates, which no encoding can."""
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise DataError(f"must be text, got {shown(value)}, which has half a pair of surrogates") from error
+    return value
+
+
+def _seconds(text: str) -> int:
     try:
         return (dt.datetime.fromisoformat(text) - _EPOCH) // dt.timedelta(seconds=1)
     except (ValueError, TypeError) as error:  # TypeError: an offset, which a column's own clock does not have
-        raise DataError(f"{where} must be {_WANTED['timestamp']}, got {text!r}") from error
+        raise DataError(f"must be {_WANTED['timestamp']}, got {shown(text)}") from error
 
 
 def _plain(value: object) -> object:

@@ -50,10 +50,57 @@ def check_columns(data: Data, found: Iterable[str]) -> None:
     have, wanted = list(found), wanted_columns(data)
     if absent := [name for name in wanted if name not in have]:
         raise DataError(f"the query {data.query} does not give {absent}, which the config declares; it gives {have}")
+    if late := [name for name in have if name in data.known_afterwards and name not in wanted]:
+        raise DataError(
+            f"the query {data.query} gives {late}, known only afterwards (data.known_afterwards): leave it out of the "
+            "SELECT"
+        )
     if more := [name for name in have if name not in wanted]:
         raise DataError(
             f"the query {data.query} gives {more}, which the config does not declare: name it under data.features or "
             "data.attributes, or leave it out of the SELECT"
+        )
+
+
+def check_times(data: Data, splits: Mapping[SplitName, SplitSummary], changed: str) -> None:
+    """Nothing, when no row is of a time after the sources last changed: nobody could have known its label.
+
+    Args:
+        data: Of the problem.
+        splits: What was written.
+        changed: When a source table last changed, ISO 8601.
+
+    Raises:
+        DataError: A row is of the future.
+    """
+    # A wall clock may be up to 14 hours ahead of the moment of the change.
+    latest = dt.datetime.fromisoformat(changed).replace(tzinfo=None) + dt.timedelta(days=1)
+    for split, summary in splits.items():
+        if summary.end and dt.datetime.fromisoformat(summary.end).replace(tzinfo=None) > latest:
+            raise DataError(
+                f"the {split} split has a row of {summary.end} in {data.time}, but the source tables last changed at "
+                f"{changed}: a label of the future is not known; look at the clock of {data.time}, and at data.split"
+            )
+
+
+def check_placed(data: Data, timeless: Iterable[pa.RecordBatch]) -> None:
+    """Nothing, when each row has a time: one without would be in no split, and nobody would miss it.
+
+    Args:
+        data: Of the problem.
+        timeless: The keys of the rows without a time.
+
+    Raises:
+        DataError: There is such a row.
+    """
+    rows, example = 0, dict[str, object]()
+    for batch in timeless:
+        rows += batch.num_rows
+        example = example or next(iter(batch.slice(0, 1).to_pylist()), {})
+    if rows:
+        raise DataError(
+            f"{rows} rows of the query {data.query} have no {data.time}, such as {example}: no split can hold "
+            f"them; give them a time, or leave them out (WHERE {data.time} IS NOT NULL)"
         )
 
 

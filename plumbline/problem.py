@@ -21,7 +21,7 @@ from plumbline.tuning import Tuning
 
 ColumnType = Literal["numeric", "categorical", "boolean", "timestamp"]
 TimePart = Literal["minute_of_day", "hour", "weekday", "month", "day_of_year"]
-Comparison = Literal["today", "prevalence", "champion", "logistic_regression", "boosted_trees"]
+Comparison = Literal["today", "prevalence", "champion", "logistic_regression", "boosted_trees", "automl"]
 
 
 @section
@@ -145,6 +145,10 @@ class Validation:
     """Of a split's rows that are the same as another in everything but the key."""
     maximum_shift: Positive = 0.3
     """From training to each other split: Jensen-Shannon divergence (numbers), L-infinity distance (categories)."""
+    maximum_time_shift: Positive = 0.1
+    """The same for hours and weekdays of a time: L-infinity distance. Months differ by construction of the split."""
+    maximum_day_factor: Annotated[float, Field(gt=1)] | None = None
+    """A day may have so many times the rows of its split's median day; unchecked where nothing is said."""
     shift_exempt: Names = ()
     """Features whose shift is known and accepted, such as the season in a split by time."""
     maximum_single_auc: Annotated[float, Field(gt=0.5, le=1)] = 0.95

@@ -1,6 +1,7 @@
 """What validation wants to know of a split, found in one pass over its rows."""
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -48,6 +49,8 @@ class Profile:
     key_nulls: Mapping[str, int]
     start: dt.datetime | None
     end: dt.datetime | None
+    days: Mapping[dt.date, int]
+    """Rows of each day that has some."""
     labels: Labels
     features: Mapping[str, Values]
 
@@ -113,13 +116,17 @@ class _Split:
     rows: int = 0
     key_nulls: dict[str, int] = field(default_factory=dict)
     times: list[pa.StructScalar] = field(default_factory=list)
+    days: Counter[dt.date] = field(default_factory=Counter)
     positives: int = 0
     label_nulls: int = 0
 
     def add(self, part: pa.Table, pool: ThreadPoolExecutor) -> None:
         for name in self.data.key:
             self.key_nulls[name] = self.key_nulls.get(name, 0) + part.column(name).null_count
-        self.times.append(pc.min_max(part.column(self.data.time)))
+        times = part.column(self.data.time)
+        self.times.append(pc.min_max(times))
+        days = pc.value_counts(pc.cast(times.drop_null(), pa.date32()))
+        self.days.update(dict(zip(days.field("values").to_pylist(), days.field("counts").to_pylist(), strict=True)))
         label = is_positive(part, self.data.label)
         self.label_nulls += label.null_count
         positive = pc.fill_null(label, fill_value=False).to_numpy().astype(np.bool_)
@@ -134,6 +141,7 @@ class _Split:
             key_nulls={name: self.key_nulls.get(name, 0) for name in self.data.key},
             start=start,
             end=end,
+            days=self.days,
             labels=Labels(self.positives, self.rows - self.label_nulls - self.positives, self.label_nulls),
             features={feature.name: feature.result() for feature in self.features},
         )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import jinja2
 
+from plumbline.advice import advise
 from plumbline.charts import curve_chart, history_chart, importance_chart, slice_chart, threshold_chart
 from plumbline.dataset import Summary
 from plumbline.explanation import ImportanceReport
@@ -64,6 +65,7 @@ def render(run: Run, findings: Findings, *, title: str, links: Mapping[str, str]
         links={name: address for name, address in links.items() if address},
         findings=findings,
         failed_checks=[c for c in findings.validation.checks if not c.passed] if findings.validation else [],
+        advise=advise,
         headline=_HEADLINE,
         models=_overall(findings.board),
         charts=_charts(findings),

@@ -43,6 +43,9 @@ def wrong(training: Training) -> Iterator[tuple[Tunable, str]]:
         return
     for name, parameter in training.tuning.parameters.items():
         for value in _ends(parameter):
+            if name in WHOLE and value != round(value):
+                yield name, f"{name} is a whole number, and cannot be {value:g}"
+                continue
             try:
                 with_parameters(training, {name: value})
             except (ValidationError, ValueError) as error:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow.compute as pc
 
 from plumbline.errors import DataError
 from plumbline.tally import Categories, Counts, Floats, Numbers
@@ -128,6 +129,30 @@ def distance(one: Numbers | Categories, other: Numbers | Categories, *, numeric:
     if numeric and isinstance(one, Numbers) and isinstance(other, Numbers):
         return jensen_shannon(one, other)
     return l_infinity(one, other)
+
+
+def moved(one: Numbers | Categories, other: Numbers | Categories) -> str:
+    """What has changed most from one sample to the other, in words: the mean, or the share of a category.
+
+    Raises:
+        DataError: A sample has no value.
+    """
+    first, second = _shares(one), _shares(other)
+    if isinstance(one, Numbers) and isinstance(other, Numbers):
+        before, now = (np.average(sample.values, weights=sample.counts.sum(axis=1)) for sample in (one, other))
+        return f"mean {before:.4g}, now {now:.4g}"
+    # In order, so that the same samples are told in the same words.
+    names = sorted({*first, *second}, key=str)
+    most = max(names, key=lambda name: abs(first.get(name, 0.0) - second.get(name, 0.0)))
+    return f"{most} {first.get(most, 0.0):.1%} of the rows, now {second.get(most, 0.0):.1%}"
+
+
+def by_hour(minutes: Categories) -> Categories:
+    """The minutes of a day put together into hours; a missing one stays missing."""
+    encoded = pc.divide(minutes.values, 60).dictionary_encode(null_encoding="encode")
+    counts = np.zeros((len(encoded.dictionary), *minutes.counts.shape[1:]), np.int64)
+    np.add.at(counts, encoded.indices.to_numpy(), minutes.counts)
+    return Categories(encoded.dictionary, counts)
 
 
 def _shares(sample: Numbers | Categories) -> dict[object, float]:

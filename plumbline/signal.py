@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from plumbline.section import Count, Positive, section
+from plumbline.section import Positive, section
 
 
 @section
@@ -12,7 +12,7 @@ class Signal:
     """How a quick model is tried on a sample, and what it must find there."""
 
     rows: Annotated[int, Field(ge=500, strict=True)] = 20_000
-    """Of the sample: the latest rows of the training split to learn from, and of the validation split to judge by."""
+    """Of each sample, spread evenly: of the training split to learn from, and of the validation split to judge by."""
     shuffles: Annotated[int, Field(ge=4, strict=True)] = 9
     """How often the same model learns from shuffled labels, to see what chance finds."""
     margin: Positive = 0.01
@@ -30,7 +30,8 @@ class SignalReport:
     """One sentence, with advice where it did not pass."""
     model: str
     """What was tried."""
-    rows: Count
+    rows: Annotated[int, Field(ge=0)]
+    """That it learnt from."""
     positives: int
     auc: float
     auc_pr: float

@@ -10,24 +10,28 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from plumbline.dataset import SplitName, read_summary, stored_rows
-from plumbline.design_matrix import Floats, Matrix, categorical, matrix, needed, spread, vocabularies
+from plumbline.design_matrix import Floats, Matrix, matrix, needed, spread, vocabularies
 from plumbline.problem import Data
 from plumbline.signal import Signal, SignalReport
+from plumbline.simple_models import boosted_trees
 
 _SEED = 7
 _TREES, _LEAVES = 20, 15
 """Of the quick model: few, since it learns once for each shuffle."""
 MODEL = f"{_TREES} boosted trees of {_LEAVES} leaves (scikit-learn)"
 _ADVICE = "do not pay for a training; look whether the label is joined to the right rows, and what is known in time"
+_FEWEST = 10
+"""Of each class, in each sample: of fewer, luck finds as much as a model."""
 Labels = npt.NDArray[np.bool_]
+_NOTHING = Matrix(np.zeros((0, 0)), np.zeros(0, np.bool_))
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What the quick model reaches; NaN where it cannot be tried."""
+    """What the quick model reaches; nothing where it cannot be tried."""
 
-    auc: float = np.nan
-    auc_pr: float = np.nan
+    auc: float = 0.0
+    auc_pr: float = 0.0
     shuffled: tuple[float, ...] = ()
     suspect: str = ""
     """The feature without which the model is worst."""
@@ -44,17 +48,17 @@ def look(dataset: Path, data: Data, signal: Signal, *, clock: Callable[[], float
     """
     start = clock()
     train, judged = _samples(dataset, data, signal)
-    both = all(0 < each.positive.sum() < each.positive.size for each in (train, judged))
-    found = _try(train, judged, data, signal) if both else _Found()
-    passed, summary = _verdict(found, signal)
+    fewest = min(_rarer(train), _rarer(judged))
+    found = _try(train, judged, data, signal) if fewest >= _FEWEST else _Found()
+    passed, summary = _verdict(found, signal) if fewest >= _FEWEST else (False, _too_few(fewest))
     return SignalReport(
         passed=passed,
         summary=summary,
         model=MODEL,
         rows=train.positive.size,
         positives=int(train.positive.sum()),
-        auc=0.0 if np.isnan(found.auc) else found.auc,
-        auc_pr=0.0 if np.isnan(found.auc_pr) else found.auc_pr,
+        auc=found.auc,
+        auc_pr=found.auc_pr,
         prevalence=float(judged.positive.mean()) if judged.positive.size else 0.0,
         shuffled=found.shuffled,
         seconds=clock() - start,
@@ -62,8 +66,10 @@ def look(dataset: Path, data: Data, signal: Signal, *, clock: Callable[[], float
 
 
 def _samples(dataset: Path, data: Data, signal: Signal) -> tuple[Matrix, Matrix]:
-    """Rows spread evenly over the training split, and over the validation split."""
+    """Rows spread evenly over the training split, and over the validation split; none where a split is empty."""
     columns, summary = needed(data), read_summary(dataset)
+    if not (summary.splits["train"].rows and summary.splits["validation"].rows):
+        return _NOTHING, _NOTHING
 
     def rows(split: SplitName) -> pa.Table:
         return spread(stored_rows(dataset, split).parts(columns), signal.rows, summary.splits[split].rows)
@@ -75,33 +81,25 @@ def _samples(dataset: Path, data: Data, signal: Signal) -> tuple[Matrix, Matrix]
 
 def _try(train: Matrix, judged: Matrix, data: Data, signal: Signal) -> _Found:
     from sklearn.metrics import average_precision_score, roc_auc_score  # noqa: PLC0415 - takes a second to import
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - comes with it
+
+    def learnt(positive: Labels) -> Callable[[Floats], Floats]:
+        return boosted_trees(Matrix(train.values, positive), data, trees=_TREES, leaves=_LEAVES)
 
     random = np.random.default_rng(_SEED)
-    scores = _scorer(train.values, train.positive, data)
-    own = scores(judged.values)
-    shuffled = [_scorer(train.values, random.permutation(train.positive), data) for _ in range(signal.shuffles)]
+    # So small a model gains nothing from threads, and where cores are shared they spin for one another.
+    with threadpool_limits(1):
+        scores = learnt(train.positive)
+        own = scores(judged.values)
+        chance = [learnt(random.permutation(train.positive))(judged.values) for _ in range(signal.shuffles)]
     auc = float(roc_auc_score(judged.positive, own))
     too_good = auc > signal.maximum_auc
     return _Found(
         auc=auc,
         auc_pr=float(average_precision_score(judged.positive, own)),
-        shuffled=tuple(float(average_precision_score(judged.positive, each(judged.values))) for each in shuffled),
+        shuffled=tuple(float(average_precision_score(judged.positive, each)) for each in chance),
         suspect=_suspect(scores, judged, data) if too_good else "",
     )
-
-
-def _scorer(values: Floats, positive: Labels, data: Data) -> Callable[[Floats], Floats]:
-    """The scores that a quick model gives after it has learnt from some rows."""
-    from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: PLC0415 - as above
-
-    model = HistGradientBoostingClassifier(
-        max_iter=_TREES,
-        max_leaf_nodes=_LEAVES,
-        early_stopping=False,
-        categorical_features=categorical(data.features),
-        random_state=_SEED,
-    ).fit(values, positive)
-    return lambda rows: model.predict_proba(rows)[:, 1]
 
 
 def _suspect(scores: Callable[[Floats], Floats], judged: Matrix, data: Data) -> str:
@@ -116,9 +114,19 @@ def _suspect(scores: Callable[[Floats], Floats], judged: Matrix, data: Data) -> 
     return min(left, key=left.__getitem__)
 
 
+def _rarer(rows: Matrix) -> int:
+    """How many rows the rarer class has."""
+    positives = int(rows.positive.sum())
+    return min(positives, rows.positive.size - positives)
+
+
+def _too_few(fewest: int) -> str:
+    if not fewest:
+        return f"a class is absent from the sample, so nothing can be learnt: {_ADVICE}"
+    return f"a class has only {fewest} rows in the sample, and {_FEWEST} are needed to tell: raise signal.rows"
+
+
 def _verdict(found: _Found, signal: Signal) -> tuple[bool, str]:
-    if np.isnan(found.auc_pr):
-        return False, f"a class is absent from the sample of {signal.rows:,} rows, so nothing can be learnt: {_ADVICE}"
     chance = max(found.shuffled)
     if found.auc > signal.maximum_auc:
         return False, (

@@ -1,4 +1,4 @@
-"""The quick prototypes by scikit-learn, on the dataset's own rows."""
+"""Simple models by scikit-learn: the quick prototypes, on the dataset's own rows, and the trees of the signal check."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,23 +24,42 @@ def fit_simple(kind: PrototypeModel, data: Data, prototype: Prototype, dataset: 
     sample = spread(stored_rows(dataset, "train").parts(needed(data)), _ROWS, rows)
     known = vocabularies(sample, data.features)
     train = matrix(sample, data, known)
-    fitted = (
-        _logistic(train, data, known, prototype) if kind == "logistic_regression" else _trees(train, data, prototype)
-    )
+    if kind == "logistic_regression":
+        fitted = _logistic(train, data, known, prototype)
+    else:
+        fitted = boosted_trees(train, data, trees=prototype.trees, balanced=True)
     return lambda rows: fitted(matrix(rows, data, known).values)
 
 
-def _trees(train: Matrix, data: Data, prototype: Prototype) -> Callable[[Floats], Floats]:
+def boosted_trees(
+    train: Matrix, data: Data, *, trees: int, leaves: int = 31, balanced: bool = False
+) -> Callable[[Floats], Floats]:
+    """How boosted trees score rows, (n, d) to (n,), once they have learnt; the same each time.
+
+    Args:
+        train: What they learn from; both classes are in it.
+        data: The columns.
+        trees: How many.
+        leaves: Of a tree, at most.
+        balanced: Whether both classes weigh the same in sum.
+    """
     from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: PLC0415 - takes a second to import
 
+    empty = np.isnan(train.values).all(axis=0)
+
+    def filled(values: Floats) -> Floats:
+        # scikit-learn 1.9 fails on a column without any value; one that is the same everywhere says as little.
+        return np.where(empty, 0.0, values) if empty.any() else values
+
     model = HistGradientBoostingClassifier(
-        max_iter=prototype.trees,
+        max_iter=trees,
+        max_leaf_nodes=leaves,
         early_stopping=False,
-        class_weight="balanced",
+        class_weight="balanced" if balanced else None,
         categorical_features=categorical(data.features),
         random_state=_SEED,
-    ).fit(train.values, train.positive)
-    return lambda values: model.predict_proba(values)[:, 1]
+    ).fit(filled(train.values), train.positive)
+    return lambda values: model.predict_proba(filled(values))[:, 1]
 
 
 def _logistic(train: Matrix, data: Data, known: Vocabularies, prototype: Prototype) -> Callable[[Floats], Floats]:

@@ -38,9 +38,10 @@ class Statement:
     today: Text
     """How the task is done today, without the model."""
     limitations: Annotated[tuple[Text, ...], Field(min_length=1)]
-    factors: tuple[Text, ...] = ()
+    factors: Annotated[tuple[Text, ...], Field(min_length=1)]
     """What the model's quality may depend on: groups, instruments, surroundings."""
-    tradeoffs: tuple[Text, ...] = ()
+    tradeoffs: Annotated[tuple[Text, ...], Field(min_length=1)]
+    """What was given up for what, such as false warnings for missed ones."""
     ethics: Annotated[tuple[EthicalRisk, ...], Field(min_length=1)]
     owners: Annotated[tuple[Party, ...], Field(min_length=1)]
     licence: Text

@@ -1,11 +1,14 @@
 """Hyperparameter tuning: the space that is searched, and what the search found."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
 from plumbline.section import Count, section
+
+_MOST_VALUES, _CLOSEST = 1000, 1e-10
 
 
 @section
@@ -24,10 +27,12 @@ class Parameter:
             raise ValueError("a parameter has either minimum and maximum, or values")
         if self.minimum is not None and self.maximum is not None and self.minimum >= self.maximum:
             raise ValueError(f"minimum {self.minimum:g} must be below maximum {self.maximum:g}")
-        if is_range and self.scale == "log" and (self.minimum or 0) <= 0:
-            raise ValueError(f"a logarithmic scale needs a minimum above 0, got {self.minimum}")
-        if list(self.values) != sorted(set(self.values)):
-            raise ValueError(f"values must ascend, got {list(self.values)}")
+        least = self.values[0] if self.values else self.minimum or 0.0
+        if self.scale == "log" and least <= 0:
+            raise ValueError(f"a logarithmic scale needs a minimum above 0, got {least:g}")
+        # Source: study.proto, DiscreteValueSpec.
+        if len(self.values) > _MOST_VALUES or any(b - a < _CLOSEST for a, b in pairwise(self.values)):
+            raise ValueError(f"values must ascend and be at most {_MOST_VALUES}, got {list(self.values[:5])}")
         return self
 
 

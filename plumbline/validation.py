@@ -1,6 +1,7 @@
 """Whether data is fit to train on: every check is made and listed, whatever the others found."""
 
 import math
+import statistics
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
@@ -15,11 +16,16 @@ from plumbline.problem import Column, ColumnType, Data, Validation
 from plumbline.profile import Profile, Values, profile
 from plumbline.row_digest import COLUMN, digests
 from plumbline.section import section
-from plumbline.shift import distance
+from plumbline.shift import by_hour, distance, l_infinity, moved
 from plumbline.tally import LOWEST, Categories, Numbers, area, deviation, rates
 
 Splits = Mapping[SplitName, Rows]
 Profiles = Mapping[SplitName, Profile]
+
+_DAYS = {"hour": 7, "minute_of_day": 7, "weekday": 28}
+"""How many days a split must span before its shares of a part of a time say something."""
+_FACTORS = (60.0, 1 / 60, 24.0, 1 / 24, 3600.0, 1 / 3600, 100.0, 0.01, 1000.0, 0.001)
+"""Between units that are mistaken for each other: of time, money, and lengths or weights."""
 
 
 @section
@@ -113,6 +119,17 @@ def _rows(found: Profile, keys: Repeats, split: SplitName, data: Data, validatio
     inside = start is not None and end is not None and window.start <= start.date() and end.date() < window.end
     wanted = f"{window.start} up to {window.end}"
     yield _check("time window", split, data.time, wanted, f"{start} to {end}", passed=inside)
+    if validation.maximum_day_factor is not None and found.days:
+        yield _volume(found, split, validation.maximum_day_factor)
+
+
+def _volume(found: Profile, split: SplitName, most: float) -> Check:
+    """Whether no day has many more rows than days usually have."""
+    usual = statistics.median(found.days.values())
+    day, rows = max(found.days.items(), key=lambda item: item[1])
+    wanted = f"at most {most:g} times the median day"
+    told = f"{day} has {rows}, the median day {usual:g}"
+    return _check("rows of a day", split, "", wanted, told, passed=rows <= most * usual)
 
 
 def _twins(splits: Splits, data: Data) -> Repeats:
@@ -174,8 +191,33 @@ def _against_training(profiles: Profiles, name: str, column: Column, validation:
             share = _unseen(known, now) / max(1, profiles[split].rows)
             most = validation.maximum_unseen_fraction
             yield _check("unseen categories", split, name, f"at most {most:.2%}", f"{share:.2%}", passed=share <= most)
-        if name not in validation.shift_exempt and column.type != "timestamp":
+        if name in validation.shift_exempt:
+            continue
+        if column.type != "timestamp":
             yield _shift(known, now, split, name, column, validation)
+        elif _spans(profiles["train"], column) and _spans(profiles[split], column):
+            yield _time_shift(known, now, split, name, column, validation.maximum_time_shift)
+
+
+def _spans(found: Profile, column: Column) -> bool:
+    """Whether a split is long enough for a part of the time to have its usual shares."""
+    if not column.part or column.part not in _DAYS or found.start is None or found.end is None:
+        return False
+    return (found.end - found.start).days + 1 >= _DAYS[column.part]
+
+
+def _time_shift(  # noqa: PLR0913, PLR0917 - the two samples, and where they stand
+    known: Values, now: Values, split: SplitName, name: str, column: Column, most: float
+) -> Check:
+    """Whether hours and weekdays are as frequent as in training: on another clock they are not."""
+    one, other = known.tally, now.tally
+    if column.part == "minute_of_day" and isinstance(one, Categories) and isinstance(other, Categories):
+        one, other = by_hour(one), by_hour(other)
+    try:
+        shift, told = l_infinity(one, other), moved(one, other)
+    except DataError as error:
+        return _check("time shift", split, name, f"at most {most:g}", str(error), passed=False)
+    return _check("time shift", split, name, f"at most {most:g}", f"{shift:.3f} ({told})", passed=shift <= most)
 
 
 def _part(values: Values, split: SplitName, name: str, column: Column) -> Iterator[Check]:
@@ -195,7 +237,17 @@ def _scale(values: Values, split: SplitName, name: str, usual: tuple[float, floa
     found = deviation(values.tally) if isinstance(values.tally, Numbers) else math.nan
     wanted = f"standard deviation {usual[0]:g} to {usual[1]:g}"
     passed = usual[0] <= found <= usual[1]
-    return _check("scale", split, name, wanted, f"{found:.3g}" + ("" if passed else ": other units?"), passed=passed)
+    return _check(
+        "scale", split, name, wanted, f"{found:.3g}" + ("" if passed else _units(found, usual)), passed=passed
+    )
+
+
+def _units(found: float, usual: tuple[float, float]) -> str:
+    """Which other unit would explain a deviation."""
+    fits = next((factor for factor in _FACTORS if usual[0] <= found * factor <= usual[1]), None)
+    if fits is None:
+        return ""
+    return f": in other units? {f'{fits:g} times as much' if fits > 1 else f'1/{1 / fits:g} of it'} is usual"
 
 
 def _unseen(known: Values, now: Values) -> int:
@@ -210,9 +262,10 @@ def _shift(  # noqa: PLR0913, PLR0917 - the two samples, and where they stand
     most = validation.maximum_shift
     try:
         shift = distance(known.tally, now.tally, numeric=column.type == "numeric")
+        told = moved(known.tally, now.tally)
     except DataError as error:
         return _check("shift", split, name, f"at most {most:g}", str(error), passed=False)
-    return _check("shift", split, name, f"at most {most:g}", f"{shift:.3f}", passed=shift <= most)
+    return _check("shift", split, name, f"at most {most:g}", f"{shift:.3f} ({told})", passed=shift <= most)
 
 
 def _giveaway(values: Values, name: str, validation: Validation) -> Check:

@@ -8,7 +8,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -17,13 +16,22 @@ import uvicorn
 from plumbline.adapters.model_files import connected, download
 from plumbline.adapters.savedmodel import load
 from plumbline.background import read_background
+from plumbline.digest import tree_digest
 from plumbline.errors import ModelError, PlumblineError
 from plumbline.features import Arrays, Features
-from serving.app import PERMUTATIONS, Asked, Routes, Served, answer, create_app
+from serving.app import PERMUTATIONS, Served
+from serving.batching import Batcher
+from serving.metrics import Metrics
+from serving.server import Server
+from serving.settings import Settings, settings
+from serving.warming import warm
 
 log = logging.getLogger("serving")
 
-_REQUIRED = ("AIP_STORAGE_URI", "AIP_HEALTH_ROUTE", "AIP_PREDICT_ROUTE")
+_KEEP_ALIVE_S = 75
+"""An idle connection stays longer than that of who asks, so that it is not closed while a request is on its way."""
+_SWITCH_S = 0.0005
+"""After which a thread that computes lets another one: the model's, when its scores are there."""
 
 
 def main() -> int:
@@ -34,49 +42,51 @@ def main() -> int:
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         try:
-            settings = _settings(os.environ)
-            served = _served(settings, Path(folder), os.environ)
+            given = settings(os.environ)
+            served = _served(given, Path(folder), os.environ)
+            rows = warm(served, given.limits)
         except PlumblineError as error:
             log.error(json.dumps({"severity": "ERROR", "message": str(error)}))
             return 1
-        seconds = time.monotonic() - start
-        log.info(json.dumps({"severity": "INFO", "message": "ready", "seconds": round(seconds, 2)}))
-        app = create_app(served, settings.routes)
-        uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning")
+        seconds = round(time.monotonic() - start, 2)
+        ready = {"message": "ready", "seconds": seconds, "version": served.version, "batch_rows": rows}
+        log.info(json.dumps({"severity": "INFO", **ready}))
+        _serve(given, served, rows)
     return 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Settings:
-    model: str
-    """gs:// URI of its directory."""
-    routes: Routes
-    threshold: float
-    host: str
-    port: int
+def _serve(given: Settings, served: Served, rows: int) -> None:
+    sys.setswitchinterval(_SWITCH_S)
+    limits, metrics = given.limits, Metrics(served.version)
+    batcher = Batcher(served.model, rows=rows, waiting=limits.waiting_rows, observe=metrics.batch)
+    with batcher.running():
+        uvicorn.run(
+            Server(served, given.routes, batcher, metrics, limits=limits),
+            host=given.host,
+            port=given.port,
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+            timeout_graceful_shutdown=limits.grace_s,
+        )
 
 
-def _settings(environ: Mapping[str, str]) -> _Settings:
-    """What Vertex AI says in the environment. Source: "Custom container requirements for inference"."""
-    if absent := [name for name in _REQUIRED if not environ.get(name)]:
-        raise ModelError(f"{absent[0]} is not set: Vertex AI sets it for every container")
-    uri, health, predict = (environ[name] for name in _REQUIRED)
-    try:
-        threshold, port = float(environ.get("THRESHOLD", "0.5")), int(environ.get("AIP_HTTP_PORT", "8080"))
-    except ValueError as error:
-        raise ModelError(f"THRESHOLD and AIP_HTTP_PORT must be numbers: {error}") from error
-    host = environ.get("HTTP_HOST", "0.0.0.0")  # noqa: S104 - Vertex AI asks from outside the container
-    return _Settings(uri, Routes(health, predict), threshold, host, port)
-
-
-def _served(settings: _Settings, folder: Path, environ: Mapping[str, str]) -> Served:
-    files = download(settings.model, folder, lambda: connected(environ))
+def _served(given: Settings, folder: Path, environ: Mapping[str, str]) -> Served:
+    files = download(given.model, folder, lambda: connected(environ))
+    # A batch of a small model is scored sooner by one thread than by some that wait for each other.
+    for name in ("TF_NUM_INTEROP_THREADS", "TF_NUM_INTRAOP_THREADS"):
+        os.environ.setdefault(name, "1")
     model = load(files)
     features = model.signature.features
-    served = Served(model, features, settings.threshold, _background(files, features))
-    # The first call traces and compiles: it is made before anybody waits for it.
-    answer(served, Asked([{}]))
-    return served
+    version = given.version or tree_digest(files)[:12]
+    gradients = model.gradients if model.has_gradients else None
+    return Served(model, features, given.threshold, _background(files, features), version, gradients)
 
 
 def _background(files: Path, features: Features) -> Arrays | None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-PARTS = ("commands", "evaluation", "growth", "ingest", "runtime", "trainer")
+PARTS = ("commands", "evaluation", "growth", "ingest", "runtime", "serving", "trainer")
 """The modules of `tests.benchmarks`. Each has a function `measure`, which gives what, wanted and measured."""
 BY_NAME = ("imbalance",)
 """Those that take minutes, for nothing but a table in the docs."""

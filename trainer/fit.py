@@ -27,6 +27,9 @@ _THRESHOLDS = 200
 _STEPS_AT_ONCE = 64
 """Steps that TensorFlow takes before Keras looks again, which nothing here needs it to do within an epoch."""
 
+_STRETCHES = 4
+"""Of steps without waiting that are timed after one that is not."""
+
 
 @dataclass(frozen=True, slots=True)
 class Folders:
@@ -54,7 +57,7 @@ class Fitted:
     examples_per_second: float
     """0 where an earlier start of the job had done all epochs."""
     waited: float | None
-    """Share of the steps' time in which they waited for rows; None where there were too few epochs to tell."""
+    """Share of the steps' time in which they waited for rows; None in a trial, and of too few epochs to tell."""
 
 
 class MeanAuc(tf_keras.metrics.AUC):
@@ -102,8 +105,9 @@ def fit(  # noqa: PLR0913 - what is fitted, on what, and who is told
     alone = in_float32(network)
     alone.set_weights(progress.best)
     examples = max(0, progress.epochs - first) * rows
-    # The first epoch traces its steps.
-    waited = _waited(network, splits.train, plan, strategy, paces=reporting.paces[1:])
+    # The first epoch traces its steps. Nobody asks a trial how long it waited.
+    paces = () if tuner is not None else reporting.paces[1:]
+    waited = _waited(network, splits.train, plan, strategy, paces=paces)
     return Fitted(alone, progress.history, examples / seconds, waited)
 
 
@@ -172,11 +176,12 @@ def _waited(
 ) -> float | None:
     """Share of the steps' time that they would not take if their rows were always there.
 
-    Some steps are taken on one and the same batch, which nothing has to be done for. The network is not used after.
+    Some steps are taken on one and the same batch, which nothing has to be done for; of a few such stretches it is the
+    median that counts, as it is of the epochs. The network is not used after.
     """
     if not paces:
         return None
-    steps = min(plan.steps, 2 * _STEPS_AT_ONCE)
+    steps = min(plan.steps, _STEPS_AT_ONCE)
 
     def one(context: tf.distribute.InputContext) -> tf.data.Dataset:
         share = Share(context.input_pipeline_id, context.num_input_pipelines, plan.steps)
@@ -185,9 +190,9 @@ def _waited(
 
     bare = Pace()
     stream = strategy.distribute_datasets_from_function(one)
-    network.fit(stream, epochs=2, steps_per_epoch=steps, callbacks=[bare], verbose=0)
+    network.fit(stream, epochs=1 + _STRETCHES, steps_per_epoch=steps, callbacks=[bare], verbose=0)
     usual = float(np.median(paces)) / plan.steps
-    return max(0.0, 1 - bare.paces[-1] / steps / usual)
+    return max(0.0, 1 - float(np.median(bare.paces[1:])) / steps / usual)
 
 
 def _board(logs: Path) -> tf_keras.callbacks.Callback:

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 import tensorflow as tf
 import tf_keras
 
-from plumbline.features import Features, columns
+from plumbline.attribution import ATTRIBUTIONS
+from plumbline.features import Arrays, Features, columns
 from plumbline.problem import Network
-from trainer.encoder import DTYPES, UNSEEN_CODE, Encoder
+from trainer.encoder import DTYPES, UNSEEN_CODE, Encoder, tensors
+from trainer.gradients import Integrated, Lookup
 from trainer.setup import Policy
 
 _FORGET = 0.01
@@ -93,7 +95,7 @@ def _tower(
 ) -> tf.Tensor:
     """The hidden layers over numbers and embedded codes."""
     embedded = [
-        tf_keras.layers.Embedding(size, min(network.embedding, (size + 1) // 2), dtype=policy)(codes[:, position])
+        Lookup(size, min(network.embedding, (size + 1) // 2), of=[position], dtype=policy)(codes[:, position])
         for position, size in enumerate(cardinalities)
     ]
     hidden = tf_keras.layers.Concatenate(dtype=policy)([numbers, *embedded]) if embedded else numbers
@@ -126,13 +128,13 @@ def _wide(numbers: tf.Tensor, codes: tf.Tensor, cardinalities: Sequence[int]) ->
     Source: Cheng et al., "Wide & Deep Learning for Recommender Systems", 2016, section 3.1.
     """
     columns = [codes[:, position] for position in range(len(cardinalities))]
-    looked_up = list(zip(columns, cardinalities, strict=True))
+    looked_up = [(columns[place], size, [place]) for place, size in enumerate(cardinalities)]
     for one, other in itertools.combinations(range(len(columns)), 2):
         size = min(cardinalities[one] * cardinalities[other], _BUCKETS)
-        looked_up.append((Cross(cardinalities[other], size)([columns[one], columns[other]]), size))
+        looked_up.append((Cross(cardinalities[other], size)([columns[one], columns[other]]), size, [one, other]))
     terms = [
-        tf_keras.layers.Embedding(size, 1, embeddings_initializer="zeros", dtype="float32")(column)
-        for column, size in looked_up
+        Lookup(size, 1, of=of, embeddings_initializer="zeros", dtype="float32")(column)
+        for column, size, of in looked_up
     ]
     linear = tf_keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros", dtype="float32")(numbers)
     return [linear, *terms]
@@ -153,9 +155,11 @@ def in_float32(network: tf_keras.Model) -> tf_keras.Model:
 
 
 class Exported(tf.Module):
-    """Raw columns in, score out."""
+    """Raw columns in, score out; and reasons of the score, where there are background rows."""
 
-    def __init__(self, encoder: Encoder, network: tf_keras.Model, features: Features, shift: float) -> None:
+    def __init__(
+        self, encoder: Encoder, network: tf_keras.Model, features: Features, shift: float, background: Arrays | None
+    ) -> None:
         super().__init__(name="exported")
         self.encoder = encoder
         # Not the network itself: Keras would trace and save every function of every layer, and nobody calls them.
@@ -168,6 +172,16 @@ class Exported(tf.Module):
             return {"score": moved(tf.reduce_mean(members, axis=-1), shift)}
 
         self.serve = tf.function(score, input_signature=[wanted], autograph=False)
+        self.attribute: tf.types.experimental.PolymorphicFunction | None = None
+        if background is None:
+            return
+        # The shift moves the log-odds of all rows alike, so it is in none of the reasons.
+        integrated = Integrated(network, features, encoder(tensors(background)))
+
+        def attribute(inputs: Mapping[str, tf.Tensor]) -> Mapping[str, tf.Tensor]:
+            return {ATTRIBUTIONS: integrated(encoder(inputs))}
+
+        self.attribute = tf.function(attribute, input_signature=[wanted], autograph=False)
 
 
 def moved(scores: tf.Tensor, shift: float) -> tf.Tensor:
@@ -178,7 +192,15 @@ def moved(scores: tf.Tensor, shift: float) -> tf.Tensor:
     return odds / (odds + (1 - scores))
 
 
-def export(encoder: Encoder, network: tf_keras.Model, features: Features, path: str, *, shift: float = 0.0) -> None:
+def export(  # noqa: PLR0913 - everything that the exported model has in it
+    encoder: Encoder,
+    network: tf_keras.Model,
+    features: Features,
+    path: str,
+    *,
+    shift: float = 0.0,
+    background: Arrays | None = None,
+) -> None:
     """Writes the SavedModel whose signature takes one tensor a raw column and gives `score` (n,).
 
     Args:
@@ -187,6 +209,9 @@ def export(encoder: Encoder, network: tf_keras.Model, features: Features, path: 
         features: That the model takes.
         path: The folder.
         shift: Added to the log-odds of each score: see `plumbline.balancing.shift`.
+        background: Raw columns of rows that scores are explained against. With them there is a second signature, which
+            takes the same and gives `attributions` (n, c), one a raw column: see `trainer.gradients`.
     """
-    model = Exported(encoder, network, features, shift)
-    tf.saved_model.save(model, path, signatures={"serving_default": model.serve})
+    model = Exported(encoder, network, features, shift, background)
+    reasons = {ATTRIBUTIONS: model.attribute} if model.attribute else {}
+    tf.saved_model.save(model, path, signatures={"serving_default": model.serve, **reasons})

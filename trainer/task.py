@@ -16,7 +16,7 @@ from pathlib import Path
 
 import tf_keras
 
-from plumbline.background import write_background
+from plumbline.background import USED, read_background, write_background
 from plumbline.balancing import shift
 from plumbline.errors import ModelError
 from plumbline.mount import local_path
@@ -114,9 +114,11 @@ def save(task: Task, ready: Prepared, fitted: Fitted) -> None:
     """The model's directory."""
     task.model.mkdir(parents=True, exist_ok=True)
     moved = shift(ready.balance, task.training.imbalance)
-    export(ready.encoder, fitted.network, task.signature.features, str(task.model), shift=moved)
+    features = task.signature.features
+    write_background(task.model, task.dataset, features)
+    usual = read_background(task.model, features, rows=USED)
+    export(ready.encoder, fitted.network, features, str(task.model), shift=moved, background=usual)
     write_signature(task.model, task.signature)
-    write_background(task.model, task.dataset, task.signature.features)
 
 
 def describe(fitted: Fitted, ready: Prepared, setup: Setup, *, seconds: float) -> History:

@@ -30,6 +30,8 @@ class Context:
     supervisor: Supervisor
     path: str = os.defpath
     """PATH of the processes that stand for containers."""
+    bigquery: str = ""
+    """URL of BigQuery's REST API."""
     lock: Any = field(default_factory=threading.RLock)
     """Held while a resource is read, changed and written."""
     deploying: MutableMapping[tuple[str, str], Message] = field(default_factory=dict)

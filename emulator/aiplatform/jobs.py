@@ -61,6 +61,8 @@ class Kind:
     """Writes in what Vertex AI takes where it is not told."""
     running: Callable[[Context, Message, Callable[[], None]], Running]
     """Makes ready to run a job; the function writes the job down."""
+    close: Callable[[Message, str], None] = lambda _, __: None
+    """Ends the parts of a job that has ended, with its message."""
 
 
 class JobRoutes:
@@ -154,6 +156,7 @@ class JobRoutes:
             job.error.code = NUMBERS["CANCELLED" if ended.state == CANCELLED else ended.code]
             job.error.message = ended.message
         stamp(job, self._context, "end_time", "update_time")
+        self._kind.close(job, ended.message)
         self._jobs.put(job.name, job)
 
 

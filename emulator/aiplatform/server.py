@@ -55,7 +55,7 @@ def create_service(context: Context) -> Service:
     """Vertex AI over the state of a context. What was deployed before a restart is started again."""
     resources = (
         ModelRoutes(context),
-        EndpointRoutes(context),
+        endpoint_routes := EndpointRoutes(context),
         job_routes := JobRoutes(context, CUSTOM_JOBS),
         tuning_routes := JobRoutes(context, TUNING_JOBS),
         monitoring_routes := MonitoringJobRoutes(context),
@@ -74,6 +74,7 @@ def create_service(context: Context) -> Service:
         # Serving containers end with all other processes, at the same time as BigQuery.
         for resource in (monitoring_routes, schedule_routes, pipeline_routes, tuning_routes, job_routes):
             resource.stop()
+        endpoint_routes.stop_logging()
 
     return Service(app, handlers, stop, platform)
 

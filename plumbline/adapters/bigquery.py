@@ -125,8 +125,17 @@ def materialise(
     return Made(table, execute(client, creation(sql, table, labels=labels), maximum_bytes=maximum_bytes, labels=labels))
 
 
-def execute(client: bigquery.Client, statement: str, *, maximum_bytes: int, labels: Mapping[str, str]) -> int:
+def execute(
+    client: bigquery.Client, statement: str, *, maximum_bytes: int, labels: Mapping[str, str], dearness: int = 1
+) -> int:
     """How many bytes a statement has read, after it was carried out.
+
+    Args:
+        client: Of BigQuery.
+        statement: In SQL.
+        maximum_bytes: That it may read.
+        labels: Of its job.
+        dearness: What a byte of this kind of statement costs, in bytes of a query: so many may be billed for each.
 
     Raises:
         DataError: It is refused, or would read more than `maximum_bytes`.
@@ -134,7 +143,7 @@ def execute(client: bigquery.Client, statement: str, *, maximum_bytes: int, labe
         ServiceError: BigQuery fails.
     """
     check_bytes(query_bytes(client, statement), maximum_bytes)
-    config = bigquery.QueryJobConfig(maximum_bytes_billed=maximum_bytes, labels=dict(labels))
+    config = bigquery.QueryJobConfig(maximum_bytes_billed=maximum_bytes * dearness, labels=dict(labels))
     with _query_errors():
         job = client.query(statement, job_config=config)
         job.result(timeout=_TIMEOUT_S)

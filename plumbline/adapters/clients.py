@@ -107,6 +107,12 @@ class Clients:
 
         return self._vertex(aiplatform_v1.PipelineServiceClient)
 
+    def datasets(self) -> aiplatform_v1.DatasetServiceClient:
+        """Datasets, which AutoML learns from."""
+        from google.cloud import aiplatform_v1  # noqa: PLC0415 - lazy, see above
+
+        return self._vertex(aiplatform_v1.DatasetServiceClient)
+
     def schedules(self) -> aiplatform_v1.ScheduleServiceClient:
         """Schedules of pipeline jobs."""
         from google.cloud import aiplatform_v1  # noqa: PLC0415 - lazy, see above

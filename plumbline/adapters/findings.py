@@ -42,9 +42,8 @@ def find(run: Run, mount: Path) -> Findings:
 def _rate(run: Run) -> MeasuredRate | None:
     """What `deploy` measured; it writes 0 where it did not."""
     facts = run.metadata("deploy", "endpoint")
-    rate, low, high = (
-        float(str(facts.get(name) or 0)) for name in ("replicaRate", "replicaRateLow", "replicaRateHigh")
-    )
+    names = ("replicaRate", "replicaRateLow", "replicaRateHigh")
+    rate, low, high = (float(str(facts.get(name) or 0)) for name in names)
     return MeasuredRate(rate, low, high) if rate else None
 
 

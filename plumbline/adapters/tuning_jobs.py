@@ -54,18 +54,35 @@ def search(  # noqa: PLR0913 - what to search, on what, where
     given = arguments(name, data, base, dataset=dataset, history=f"{folder}/history")
     labels = {"problem": label(name), "run": run_of(report)}
     job = Job(f"{name}-tune", image, COMMAND, given, ENVIRONMENT, folder, labels)
-    ended = _run(clients, job, training, training.tuning, sleep)
-    found = _report(ended)
+    found = _report(run(clients, job, training, training.tuning, sleep=sleep))
     if not found.best:
-        raise ServiceError(f"no trial of {ended.name} has succeeded: {ended.error.message or 'see its trials'}")
+        raise ServiceError(f"no trial of {found.job} has told its {METRIC}: see the trials' logs")
     best = next(trial for trial in found.trials if trial.number == found.best)
     return with_parameters(replace(training, tuning=None), best.parameters), found
 
 
-def _run(
-    clients: Clients, job: "Job", training: Training, tuning: Tuning, sleep: Callable[[float], None]
+def run(
+    clients: Clients,
+    job: "Job",
+    training: Training,
+    tuning: Tuning,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> "vertex.HyperparameterTuningJob":
-    """The job as it ended; one that an interrupted step has left running for the same output is waited for."""
+    """The search, once it has succeeded.
+
+    One that an interrupted step has left running for the same output is waited for, not started twice.
+
+    Args:
+        clients: Google's.
+        job: What each trial runs, and where the trials leave what they make.
+        training: Whose machines the trials have.
+        tuning: The space, and how it is searched.
+        sleep: Waits for seconds.
+
+    Raises:
+        ServiceError: Vertex AI refuses the job, or it does not succeed; the message has the first error.
+    """
     from google.cloud import aiplatform_v1 as vertex  # noqa: PLC0415 - as above
 
     from plumbline.adapters.custom_jobs import OUTPUT, Waiting, await_end, marked  # noqa: PLC0415 - as above
@@ -93,7 +110,17 @@ def _run(
         cancel=lambda: jobs.cancel_hyperparameter_tuning_job(name=made.name),
         patience_s=rounds * (hardware.wait_s + hardware.timeout_s) + patience_of(jobs).margin_s,
     )
-    return await_end(jobs, waiting, sleep)
+    ended = await_end(jobs, waiting, sleep)
+    if ended.state != vertex.JobState.JOB_STATE_SUCCEEDED:
+        state = ended.state.name.removeprefix("JOB_STATE_").lower()
+        raise ServiceError(f"the search {job.name} {state}: {_first_error(ended)} ({made.name})")
+    return ended
+
+
+def _first_error(job: "vertex.HyperparameterTuningJob") -> str:
+    """What a job says went wrong; where it says nothing, what the first trial that failed says."""
+    told = (trial.infeasible_reason for trial in job.trials if trial.infeasible_reason)
+    return job.error.message or next(told, "see the trials' logs")
 
 
 def tuning_job(place: Place, job: "Job", training: Training, tuning: Tuning) -> "vertex.HyperparameterTuningJob":
@@ -119,6 +146,8 @@ def tuning_job(place: Place, job: "Job", training: Training, tuning: Tuning) -> 
         study_spec=spec,
         max_trial_count=tuning.trials,
         parallel_trial_count=min(tuning.parallel, tuning.trials),
+        # What ails the data or the code fails every trial: the rest need not be paid for.
+        max_failed_trial_count=tuning.trials // 2 + 1,
         trial_job_spec=trial.job_spec,
         labels=trial.labels,
         encryption_spec=encryption(place),
@@ -156,5 +185,6 @@ def _trial(trial: "vertex.Trial") -> Trial:
         parameters={name: values[name] for name in TUNABLE if name in values},
         state=trial.state.name,
         auc_pr=final[0] if final and trial.state.name == "SUCCEEDED" else None,
-        epochs=len(trial.measurements),
+        # Vertex AI need not list the measurements; the step of the final one is an epoch that there was.
+        epochs=max(len(trial.measurements), trial.final_measurement.step_count),
     )

@@ -60,6 +60,8 @@ CALLS = (
     Call("snapshot", "GetModel", "GetModel"),
     Call("snapshot", "bigquery.tables.get", r"GET .*/tables/"),
     Call("ingest", "bigquery.jobs.insert", r"POST .*/jobs"),
+    Call("tune", "CreateHyperparameterTuningJob", "CreateHyperparameterTuningJob", operation=True),
+    Call("tune", "GetHyperparameterTuningJob", "GetHyperparameterTuningJob"),
     Call("train", "CreateCustomJob", "CreateCustomJob", operation=True),
     Call("train", "GetCustomJob", "GetCustomJob"),
     Call("register", "UploadModel", "UploadModel", operation=True),

@@ -34,12 +34,15 @@ from plumbline.problem import Serving
 from plumbline.section import to_json
 from tests.contract import test_ingestion as parcels
 from tests.contract.conftest import LOCATION, PROJECT, Emulator
+from tests.contract.small_search import search, states
 from tests.contract.test_rollout import WATCH
 from tests.contract.vertex import containers_of
+from tests.waiting import soon
 
 SERVED = ("python", "-S", str(Path(__file__).with_name("scoring_container.py")))
 QUICK = ("python", "-S", "-c", "pass")
 ROOT = Path(__file__).parents[2]
+_ENDED = frozenset(("JOB_STATE_SUCCEEDED", "JOB_STATE_FAILED", "JOB_STATE_CANCELLED"))
 ONE_STEP = {
     "schemaVersion": "2.1.0",
     "sdkVersion": "kfp-2.17.3",
@@ -190,6 +193,22 @@ def _train(world: World) -> None:
     custom_jobs.run(world.clients.jobs(), replace(world.clients.place, labels={"world": world.name}), job, quick)
 
 
+def _tune(world: World) -> None:
+    search(replace(world.clients, place=replace(world.clients.place, labels={"world": world.name})), world.name)
+
+
+def _no_search_runs(world: World) -> None:
+    assert soon(lambda: all(state in _ENDED for state in states(world.clients, world.name)), within_s=5)
+
+
+def _tuned_once(world: World) -> None:
+    _no_search_runs(world)
+    found = states(world.clients, world.name)
+    # As with training.
+    assert found.count("JOB_STATE_SUCCEEDED") in {1, 2}
+    assert len(found) <= 2
+
+
 def _jobs(world: World) -> list[vertex.CustomJob]:
     request = vertex.ListCustomJobsRequest(
         parent=registry.parent(world.clients.place), filter=f'labels.world="{world.name}"'
@@ -198,12 +217,8 @@ def _jobs(world: World) -> list[vertex.CustomJob]:
 
 
 def _no_job_runs(world: World) -> None:
-    ended = {"JOB_STATE_SUCCEEDED", "JOB_STATE_FAILED", "JOB_STATE_CANCELLED"}
-    deadline = time.monotonic() + 5
     # A cancelled job takes a moment to end.
-    while time.monotonic() < deadline and not all(job.state.name in ended for job in _jobs(world)):
-        time.sleep(0.05)
-    assert all(job.state.name in ended for job in _jobs(world))
+    assert soon(lambda: all(job.state.name in _ENDED for job in _jobs(world)), within_s=5)
 
 
 def _trained_once(world: World) -> None:
@@ -369,6 +384,7 @@ STEPS: Mapping[str, Step] = {
     "submit": Step(_nothing, _submit, _nothing, _submitted_once),
     "snapshot": Step(_load_parcels, _snapshot, _nothing, _nothing),
     "ingest": Step(_load_parcels, _ingest, _nothing, _nothing),
+    "tune": Step(_nothing, _tune, _no_search_runs, _tuned_once),
     "train": Step(_nothing, _train, _no_job_runs, _trained_once),
     "register": Step(_nothing, lambda world: world.register("first"), _registered_at_most_once, _registered_once),
     "deploy": Step(_second_is_registered, lambda world: world.deploy(2), _traffic_is_where_it_was, _second_serves),

@@ -97,6 +97,22 @@ def as_tfma(message: Any) -> tuple[Any, Mapping[Any, float]]:
     return slicer_lib.deserialize_slice_key(message.slice_key), values
 
 
+@pytest.mark.parametrize(
+    "gate", [Gate(metric="recall", by=("third",), gap=0.001), Gate(metric="calibration_error", maximum=0.001)]
+)
+def test_what_tfma_cannot_express_is_judged_by_our_gates_alone(mixed: pa.Table, gate: Gate) -> None:
+    """A gap between slices, and the calibration error: TFMA sees the other gate only, which passes."""
+    config = evaluation(("third",), gates=[gate, Gate(metric="auc", minimum=0.01)])
+    found, verdict = judged(mixed, config)
+    asked = eval_config(config, MODELS)
+    theirs = [
+        metrics_validator.validate_metrics(as_tfma(message), asked)
+        for message in metrics_for_slices(read(asked), found.measured, mixed.schema)
+    ]
+    assert all(not failures(each) for each in theirs)
+    assert [result.metric for result in verdict.results if result.result == "failed"] == [gate.metric]
+
+
 @pytest.fixture(scope="module")
 def table() -> pa.Table:
     """Rows that are nasty in every way."""

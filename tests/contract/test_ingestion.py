@@ -131,7 +131,7 @@ def test_a_changed_source_makes_another_table(clients: Clients, tmp_path: Path) 
     ("sql", "message"),
     [
         ("SELECT * FROM {letters}", r"line 1 of the query reads \{letters\}"),
-        ("SELECT id, sent_at, wait, TRUE AS heavy FROM {parcels}", "BigQuery refuses the query: .*wait"),
+        ("SELECT id, sent_at, wait, TRUE AS heavy FROM {parcels}", r"parcels\.sql: BigQuery refuses the query: .*wait"),
         ("SELECT id, sent_at, weight TRUE heavy FROM {parcels}", "BigQuery refuses the query"),
         (
             f"{SQL.replace('heavy', 'heavy, day, id AS again')}",
@@ -170,6 +170,23 @@ def test_an_empty_split_is_told(clients: Clients, tmp_path: Path) -> None:
     data = dataclasses.replace(DATA, split=dataclasses.replace(DATA.split, test=late))
     with pytest.raises(DataError, match="no row of the query lies in the test split, 2021-01-01 up to 2021-02-01"):
         ingest(clients, "parcels", data, SQL, dataset=tmp_path)
+
+
+def test_rows_without_a_time_are_told(clients: Clients, tmp_path: Path) -> None:
+    """They would be in no split; the message says how many, and which. Nothing is written."""
+    sql = SQL.replace("sent_at", "IF(id IN (3, 50), NULL, sent_at) AS sent_at")
+    with pytest.raises(DataError, match=r"2 rows of the query parcels\.sql have no sent_at, such as \{'id': (3|50)\}"):
+        ingest(clients, "timeless", DATA, sql, dataset=tmp_path / "dataset")
+    assert not (tmp_path / "dataset").exists()
+
+
+def test_rows_of_the_future_are_told(clients: Clients, tmp_path: Path) -> None:
+    """Two hundred years ahead nobody knows how heavy a parcel is."""
+    future = Window(start=dt.date(2220, 1, 4), end=dt.date(2220, 1, 5))
+    data = dataclasses.replace(DATA, split=dataclasses.replace(DATA.split, test=future))
+    ahead = "IF(id < 72, sent_at, DATETIME_ADD(sent_at, INTERVAL 73048 DAY)) AS sent_at"
+    with pytest.raises(DataError, match=r"the test split has a row of 2220-01-04T22:00:00 in sent_at, but the source"):
+        ingest(clients, "ahead", data, SQL.replace("sent_at", ahead), dataset=tmp_path)
 
 
 def test_a_table_of_several_streams_is_read_whole(clients: Clients) -> None:

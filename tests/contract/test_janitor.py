@@ -181,6 +181,34 @@ def test_a_job_is_its_run_s_until_that_has_ended(site: Site, run: str) -> None:
         site.vertex.jobs.cancel_custom_job(name=made.name)
 
 
+def test_a_search_that_was_left_is_found(site: Site) -> None:
+    """With the machines of all trials that run side by side, and the command that ends it."""
+    # A trial is given flags, which `sleep` would not take.
+    container = v1.ContainerSpec(image_uri="i", command=[sys.executable, "-c", "import time; time.sleep(120)"])
+    machine = v1.MachineSpec(machine_type="n1-standard-4")
+    pool = v1.WorkerPoolSpec(machine_spec=machine, replica_count=1, container_spec=container)
+    kinds = v1.StudySpec
+    space = kinds.ParameterSpec(parameter_id="x", discrete_value_spec=kinds.ParameterSpec.DiscreteValueSpec(values=[1]))
+    metric = kinds.MetricSpec(metric_id="m", goal=kinds.MetricSpec.GoalType.MAXIMIZE)
+    search = v1.HyperparameterTuningJob(
+        display_name="trips-tune",
+        study_spec=kinds(metrics=[metric], parameters=[space]),
+        max_trial_count=4,
+        parallel_trial_count=2,
+        trial_job_spec=v1.CustomJobSpec(worker_pool_specs=[pool]),
+        labels={**site.labels, "problem": "trips"},
+    )
+    made = site.vertex.jobs.create_hyperparameter_tuning_job(parent=PARENT, hyperparameter_tuning_job=search)
+    try:
+        found, said = site.look()
+        number = made.name.rpartition("/")[2]
+        assert found["tuning job"].detail == "trips-tune, 2 x n1-standard-4"
+        assert "0.80 EUR by the hour" in said
+        assert f"gcloud ai hp-tuning-jobs cancel {number}" in said
+    finally:
+        site.vertex.jobs.cancel_hyperparameter_tuning_job(name=made.name)
+
+
 def test_a_staging_endpoint_that_was_left_is_found(site: Site) -> None:
     """Nothing is deleted by looking."""
     name = f"{fresh('trips')}-staging"

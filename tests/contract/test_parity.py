@@ -35,6 +35,25 @@ KINDS = {
 }
 SCHEMA = pa.schema([(name, kind) for name, (kind, _) in KINDS.items()])
 MOMENTS = st.datetimes(dt.datetime(1900, 1, 1), dt.datetime(2200, 1, 1))  # noqa: DTZ001 - wall clocks
+_NOTHING: dict[str, object] = dict.fromkeys(KINDS)
+EXTREMES = (
+    _NOTHING,
+    *({**_NOTHING, "price": price} for price in (0.0, -0.0, 1e30, -1e30, 1e-300, 0.1, 16777217.0)),
+    *({**_NOTHING, "shop": shop} for shop in (" ", "ü€𝄞", "a,b;\"c'\\n", "NULL", "x" * 300, "e\u0301", "1")),
+    *({**_NOTHING, "department": number} for number in (0, -1, 2**53, -(2**53), 2**31)),
+    *({**_NOTHING, "gift": gift} for gift in (False, True)),
+    *(
+        {**_NOTHING, "ordered_at": dt.datetime(*moment)}  # noqa: DTZ001 - wall clocks
+        for moment in (
+            (1900, 1, 1),
+            (2199, 12, 31, 23, 59, 59),
+            (2013, 3, 10, 2, 30),
+            (2013, 11, 3, 1, 30),
+            (2016, 2, 29),
+        )
+    ),
+)
+"""Also minutes that a clock leaves out or repeats, and texts that look like something else."""
 ROWS = st.fixed_dictionaries(
     {
         "price": st.none() | st.floats(-1e30, 1e30, allow_nan=False),
@@ -51,7 +70,8 @@ def same(one: Arrays, other: Arrays) -> None:
     assert list(one) == list(other)
     for name, values in one.items():
         if values.dtype.kind == "f":
-            np.testing.assert_allclose(values.astype(float), other[name].astype(float), rtol=1e-6, atol=1e-6)
+            one_way, other_way = (np.asarray(found, np.float64) for found in (values, other[name]))
+            np.testing.assert_allclose(one_way, other_way, rtol=1e-6, atol=1e-6)
         else:
             np.testing.assert_array_equal(values, other[name])
 
@@ -71,8 +91,9 @@ def test_a_row_as_a_request_is_the_row(rows: list[dict[str, object]]) -> None:
 
 @pytest.fixture(scope="module")
 def table() -> pa.Table:
-    """Rows of every kind, with NULLs."""
-    return orders.table(500, 5).select(list(KINDS)).cast(SCHEMA)
+    """Rows of every kind, with NULLs; the first are what columns can hold at most, or nothing at all."""
+    usual = orders.table(500 - len(EXTREMES), 5).select(list(KINDS)).cast(SCHEMA)
+    return pa.concat_tables([pa.Table.from_pylist(list(EXTREMES), SCHEMA), usual]).combine_chunks()
 
 
 @pytest.fixture(scope="module")

@@ -97,6 +97,7 @@ def shop(emulator: Emulator) -> Shop:
             source="a page",
             date=dt.date(2026, 1, 1),
             query_tib=6.0,
+            bigquery_ml_tib=300.0,
             pipeline_run=0.03,
             step_hour=0.2,
             training_hour={"n1-standard-8": 0.4},

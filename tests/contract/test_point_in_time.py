@@ -16,7 +16,9 @@ from google.cloud import bigquery
 
 from plumbline.adapters import bigquery as bq
 from plumbline.adapters.sample_data import TABLES, read_sample
+from plumbline.config import load_problem
 from plumbline.environment import Place
+from plumbline.features import columns
 from plumbline.query import fill
 from tests.contract.conftest import LOCATION, PROJECT, Emulator
 from tests.contract.vertex import fresh
@@ -164,7 +166,10 @@ def key(flights: Mapping[str, npt.NDArray[np.generic]], row: int) -> str:
 
 
 def sampled(of: Raw) -> Iterator[int]:
-    """Flights that arrived: some of every month, of the nights on which clocks change, and without a known aircraft."""
+    """Flights that arrived: some of every month, and of the days on which clocks change.
+
+    Whoever arrived has a known aircraft; what an unknown one gives is in test_flights_sql.py.
+    """
     random, arrived = np.random.default_rng(17), ~np.isnan(of.flights["arr_delay"].astype(np.float64))
     month, day = of.flights["month"], of.flights["day"]
     clocks = ((month == 3) & (day == 10)) | ((month == 11) & (day == 3))
@@ -238,8 +243,9 @@ def asked_by(moment: float, table: pa.Table) -> Mapping[str, tuple[Value, ...]]:
 
 
 def test_the_model_is_given_nothing_that_is_known_only_afterwards() -> None:
-    """The config says of these columns that they are, and the query selects none of them for the flight itself."""
-    from plumbline.config import load_problem  # noqa: PLC0415 - the one use
-
-    config = load_problem(Path(__file__).parents[2] / "configs" / "flights.yaml").config
-    assert set(KNOWN_AFTERWARDS) <= set(config.data.known_afterwards)
+    """The config says which columns are; no feature is one of them, and each is tested here or is of the schedule."""
+    data = load_problem(Path(__file__).parents[2] / "configs" / "flights.yaml").config.data
+    assert set(KNOWN_AFTERWARDS) <= set(data.known_afterwards)
+    assert not set(columns(data.features)) & set(data.known_afterwards)
+    schedule = {name for name, column in data.features.items() if column.group == "schedule"}
+    assert set(data.features) - schedule == set(FEATURES)

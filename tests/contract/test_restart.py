@@ -18,9 +18,11 @@ from emulator.clock import SystemClock
 from emulator.processes import Supervisor
 from emulator.serving import served
 from emulator.store import Store
+from tests.contract import test_tuning_jobs as searches
 from tests.contract import vertex as vx
 from tests.contract.conftest import LOCATION, PROJECT
 from tests.contract.vertex import Vertex
+from tests.waiting import soon
 
 _SOON_S = 20.0
 
@@ -94,6 +96,22 @@ def test_a_job_fails_with_the_emulator(tmp_path: Path, end: str) -> None:
         v1.JobState.JOB_STATE_FAILED,
         "the emulator was stopped while the job ran",
     )
+
+
+def test_a_search_fails_with_the_emulator(tmp_path: Path) -> None:
+    """And so do the trials that ran."""
+    wanted = searches.job("import time; time.sleep(60)", parameters=[searches.integers("x", 1, 9)], parallel=2)
+    with vertex_on(tmp_path / "stop") as before:
+        name = searches.submit(before, wanted)
+        assert soon(lambda: len(searches.look(before, name).trials) == 2, within_s=_SOON_S)
+        _copy_as_a_kill_leaves_it(before, tmp_path / "kill")
+    with vertex_on(tmp_path / "kill") as after:
+        ended = searches.look(after, name)
+    assert (ended.state, ended.error.message) == (
+        v1.JobState.JOB_STATE_FAILED,
+        "the emulator was stopped while the job ran",
+    )
+    assert {trial.state for trial in ended.trials} == {v1.Trial.State.INFEASIBLE}
 
 
 def test_an_operation_that_was_under_way_is_aborted(tmp_path: Path) -> None:

@@ -298,6 +298,21 @@ def test_the_opponent_of_a_candidate(shop: Shop) -> None:
     assert opponent("b").version == first
 
 
+def test_the_opponent_decides_at_the_threshold_that_it_serves_with(shop: Shop) -> None:
+    """It stands in the version's container; a version of before has none."""
+
+    def threshold(environment: dict[str, str], number: int) -> float | None:
+        (shop.objects / "models" / shop.name / f"{number}").mkdir(parents=True)
+        made = Candidate(f"gs://models/{shop.name}/{number}", f"{number}", IMAGE, COMMAND, environment, {})
+        clients = shop.clients
+        version = registry.register(clients.models(), clients.place, shop.name, made, card="gs://c")
+        registry.promote(clients.models(), version.name)
+        return registry.opponent(clients.models(), clients.place, shop.name, "another").threshold
+
+    assert threshold({"SCORE": "0.5"}, 1) is None
+    assert threshold({"SCORE": "0.5", registry.THRESHOLD: "0.152315"}, 2) == 0.152315
+
+
 def test_one_monitoring_job_follows_the_endpoint(shop: Shop) -> None:
     """It is made once, and brought up to date for the model that serves."""
     clients = shop.clients

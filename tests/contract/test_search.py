@@ -1,6 +1,7 @@
 """A search by the product's own adapter: the real trainer in the emulator's trials, and what comes of it."""
 
 import dataclasses
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -84,13 +85,13 @@ def test_trials_that_all_fail_fail_the_step(place: Searcher, emulator: Emulator)
     """With the trainer's own words."""
     for path in (emulator.state / "gcs" / place.bucket / "dataset").iterdir():
         path.unlink()
-    with pytest.raises(ServiceError, match=r"no trial of .* has succeeded: 2 of 2 trials have failed"):
+    with pytest.raises(ServiceError, match=r"the search orders-tune failed: 2 of 2 trials have failed; the first: "):
         place.search(training({"dropout": Parameter(values=(0.1, 0.2))}))
 
 
 def test_an_interrupted_search_is_cancelled(place: Searcher, emulator: Emulator) -> None:
     """Nobody would pay attention to it."""
-    jobs = vx.connect(emulator).jobs
+    jobs, stop = vx.connect(emulator).jobs, threading.Event()
 
     def sleep(_: float) -> None:
         if any(job.display_name == "orders-tune" and len(job.trials) for job in running()):
@@ -113,4 +114,5 @@ def test_an_interrupted_search_is_cancelled(place: Searcher, emulator: Emulator)
             uris=uris,
             sleep=sleep,
         )
+    stop.set()
     assert soon(lambda: not running(), within_s=20)

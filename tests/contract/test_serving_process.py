@@ -17,14 +17,19 @@ from typing import cast
 import numpy as np
 import pytest
 import tf_keras
+from hypothesis import HealthCheck, given, settings
 
 from emulator.aiplatform.ports import free_ports
 from plumbline.adapters.savedmodel import load
+from plumbline.attribution import log_odds
 from plumbline.features import from_instances
 from plumbline.problem import Column, Label, Network, Training
 from plumbline.signature import Signature, write_signature
 from plumbline.weighting import Weights
 from tests.contract.conftest import Emulator
+from tests.fuzz.callers import Caller
+from tests.fuzz.requests import bodies, headers
+from tests.waiting import soon
 from trainer.encoder import Encoder, Statistics
 from trainer.fit import compiled
 from trainer.model import export
@@ -48,8 +53,11 @@ INSTANCES: list[dict[str, object]] = [
     {"size": None, "colour": None},
     {},
 ]
+USUAL: list[dict[str, object]] = [{"size": 1.0, "colour": "blue"}, {"gift": True, "ordered_at": "2020-01-01T08:00:00"}]
 HEALTH, PREDICT = "/v1/endpoints/1/deployedModels/2", "/v1/endpoints/1/deployedModels/2:predict"
 _HEALTHY_S, _STOP_S, _POLL_S = 120.0, 20.0, 0.02
+_GROWTH_MB = 20.0
+"""What memory may differ by without growing: the allocator gives back what it likes."""
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +68,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = Training(network=Network(hidden=(8,)))
     network = compiled(settings, Weights(negative=1.0, positive=1.0), (6, encoder.cardinalities), positives=0.4)
     folder = tmp_path_factory.mktemp("model")
-    export(encoder, network, SIGNATURE.features, str(folder))
+    (folder / "background.json").write_text(json.dumps(USUAL), encoding="utf-8")
+    usual = from_instances(USUAL, SIGNATURE.features)
+    export(encoder, network, SIGNATURE.features, str(folder), background=usual)
     write_signature(folder, SIGNATURE)
     return folder
 
@@ -117,6 +127,7 @@ def start(emulator: Emulator, uri: str, log: Path, own: Mapping[str, str] | None
         "AIP_PREDICT_ROUTE": PREDICT,
         "AIP_STORAGE_URI": uri,
         "HTTP_HOST": "127.0.0.1",
+        "MODEL_VERSION": "abc123",
         "THRESHOLD": "0.3",
         "TMPDIR": str(log.parent),
         **(own or {}),
@@ -150,7 +161,20 @@ def test_an_online_score_is_the_offline_score(container: Container, model: Path)
     offline = load(model).score(from_instances(INSTANCES, SIGNATURE.features))
     np.testing.assert_allclose([one["score"] for one in predictions], offline, atol=1e-6)
     assert [one["decision"] for one in predictions] == [score > 0.3 for score in offline.tolist()]
+    assert {str(one["version"]) for one in predictions} == {"abc123"}
     assert len(set(offline.tolist())) > 1
+
+
+@pytest.mark.parametrize(("method", "atol"), [("shapley", 1e-5), ("integrated_gradients", 0.03)])
+def test_reasons_add_up_to_the_score(container: Container, model: Path, method: str, atol: float) -> None:
+    """All of a row's reasons, in log-odds, are its score's less the mean of the background rows'."""
+    parameters = {"explain": True, "method": method, "top": 10}
+    status, content = container.ask("POST", PREDICT, {"instances": INSTANCES, "parameters": parameters})
+    assert status == 200
+    predictions = cast("list[dict[str, list[dict[str, float]]]]", content["predictions"])
+    told = [sum(reason["attribution"] for reason in one["reasons"]) for one in predictions]
+    scores = [load(model).score(from_instances(rows, SIGNATURE.features)) for rows in (INSTANCES, USUAL)]
+    np.testing.assert_allclose(told, log_odds(scores[0]) - log_odds(scores[1]).mean(), atol=atol)
 
 
 def test_a_wrong_instance_does_not_end_the_container(container: Container) -> None:
@@ -176,6 +200,76 @@ def test_requests_at_once_are_all_answered(container: Container) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(size, range(16))) == pytest.approx([size(i) for i in range(16)], abs=1e-6)
+
+
+def test_no_malformed_request_is_without_a_defined_answer(container: Container) -> None:
+    """150 of them, to the real process; it goes on, and its memory stays."""
+    caller = Caller(container.port, PREDICT)
+    before = resident_mb(container)
+
+    @settings(max_examples=150, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(body=bodies(SIGNATURE.features), sent=headers())
+    def ask(body: bytes, sent: Mapping[str, str]) -> None:
+        caller.ask(body, sent)
+
+    ask()
+    caller.close()
+    assert container.is_healthy()
+    assert resident_mb(container) - before < _GROWTH_MB
+
+
+def resident_mb(container: Container) -> float:
+    """The memory of a container, MiB."""
+    status = Path(f"/proc/{container.process.pid}/status").read_text(encoding="utf-8")
+    return int(status.split("VmRSS:")[1].split()[0]) / 1024
+
+
+def test_memory_is_steady(container: Container) -> None:
+    """Over 100,000 predictions, in batches of all sizes, after as many to get warm."""
+
+    def predict(count: int) -> None:
+        for rows in (1, 7, 300, 5_000) * (count // 5_308 + 1):
+            instances = [{**INSTANCES[i % 4], "size": i, "colour": f"colour {rows} {i}"} for i in range(rows)]
+            assert container.ask("POST", PREDICT, {"instances": instances})[0] == 200
+
+    predict(50_000)
+    before = resident_mb(container)
+    predict(100_000)
+    assert resident_mb(container) - before < _GROWTH_MB
+
+
+def test_metrics_are_those_of_the_replica(container: Container) -> None:
+    """What it has done, and with which version, in the text format of Prometheus."""
+    connection = http.client.HTTPConnection("127.0.0.1", container.port, timeout=10)
+    connection.request("GET", "/metrics")
+    text = connection.getresponse().read().decode()
+    connection.close()
+    assert 'plumbline_model_info{version="abc123"} 1.0' in text
+    assert re.search(r'plumbline_requests_total\{status="200"\} [1-9]', text)
+    assert "plumbline_batch_rows_bucket" in text
+
+
+def test_a_request_under_way_is_answered_when_it_is_told_to_stop(
+    emulator: Emulator, uri_of_model: str, tmp_path: Path
+) -> None:
+    """Its answer comes, new connections are refused, and the container ends with 0 well within its time."""
+    container = start(emulator, uri_of_model, tmp_path / "log", {"GRACE_S": "15"})
+    assert soon(container.is_healthy, within_s=_HEALTHY_S), container.log.read_text(encoding="utf-8")
+    connection = http.client.HTTPConnection("127.0.0.1", container.port, timeout=10)
+    body = json.dumps({"instances": [{"size": 4}]}).encode()
+    connection.putrequest("POST", PREDICT)
+    connection.putheader("Content-Length", str(len(body)))
+    connection.endheaders(body[:5])
+    # It has the headers once it answers another request that came after them.
+    assert container.is_healthy()
+    container.process.send_signal(signal.SIGTERM)
+    assert soon(lambda: not container.is_healthy(), within_s=5)
+    assert container.process.poll() is None
+    connection.send(body[5:])
+    response = connection.getresponse()
+    assert response.status == 200
+    assert len(json.loads(response.read())["predictions"]) == 1
+    assert container.process.wait(10) == 0
 
 
 def test_sigterm_ends_it_well(container: Container) -> None:
@@ -215,6 +309,7 @@ def test_without_a_model_it_ends_and_says_why(emulator: Emulator, tmp_path: Path
     [
         ({"AIP_STORAGE_URI": ""}, "AIP_STORAGE_URI is not set: Vertex AI sets it for every container"),
         ({"THRESHOLD": "half"}, "THRESHOLD and AIP_HTTP_PORT must be numbers: .*half"),
+        ({"BATCH_ROWS": "0"}, "BATCH_ROWS must be a whole number of at least 1, got '0'"),
     ],
 )
 def test_a_wrong_environment_is_named(emulator: Emulator, tmp_path: Path, own: dict[str, str], wanted: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import requests
 from google.cloud import aiplatform_v1 as v1
 
 from tests.contract import vertex as vx
@@ -209,6 +210,17 @@ def test_too_many_failures_end_the_search(vertex: Vertex) -> None:
     ended = end(vertex, wanted)
     assert ended.state == STATE.JOB_STATE_FAILED
     assert len(ended.trials) == 2
+    assert "2 of 2 trials have failed" in ended.error.message
+
+
+def test_one_trial_that_fails_is_not_the_search_s_end(vertex: Vertex, tmp_path: Path) -> None:
+    """It is infeasible; the others decide."""
+    code = f"import sys\nif '--x=1' in sys.argv: sys.exit('no memory')\n{TELL}"
+    grid = v1.StudySpec.Algorithm.GRID_SEARCH
+    ended = end(vertex, job(code, str(tmp_path), parameters=[integers("x", 1, 3)], algorithm=grid))
+    assert ended.state == STATE.JOB_STATE_SUCCEEDED
+    states = v1.Trial.State
+    assert [trial.state for trial in ended.trials] == [states.INFEASIBLE, states.SUCCEEDED, states.SUCCEEDED]
 
 
 def test_a_cancelled_search_leaves_nothing_running(vertex: Vertex) -> None:
@@ -234,6 +246,16 @@ def wrong(**changes: object) -> v1.HyperparameterTuningJob:
 
 
 GRID = v1.StudySpec.Algorithm.GRID_SEARCH
+
+
+@pytest.mark.parametrize("where", ["studySpec", "trialJobSpec", ""])
+def test_a_misspelt_field_is_refused(vertex: Vertex, where: str) -> None:
+    """Wherever it is; Google's client could not even write it."""
+    sent = json.loads(v1.HyperparameterTuningJob.to_json(wrong(), use_integers_for_enums=False))
+    (sent[where] if where else sent)["parralel"] = 2
+    answer = requests.post(f"{vertex.url}/v1/{PARENT}/hyperparameterTuningJobs", json=sent, timeout=10)
+    assert answer.status_code == 400
+    assert "parralel" in answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(

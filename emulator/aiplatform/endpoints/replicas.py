@@ -22,7 +22,6 @@ from emulator.project import project_number
 
 _POLL_S = 0.05
 _HEALTH_TIMEOUT_S = 10.0
-_PREDICT_TIMEOUT_S = 60.0
 _DEPLOY_TIMEOUT_S = 1800
 _TAIL_LINES = 20
 
@@ -95,7 +94,7 @@ class Replicas:
             self._running.clear()
         _stop(replicas)
 
-    def predict(self, endpoint: str, deployed_id: str, body: bytes, content_type: str) -> Answer:
+    def predict(self, endpoint: str, deployed_id: str, body: bytes, content_type: str, timeout_s: float) -> Answer:
         """What a replica of a deployed model answers; the replicas take turns.
 
         Raises:
@@ -109,9 +108,9 @@ class Replicas:
             raise ApiError("UNAVAILABLE", f"no replica of {deployed_id} is up (yet)")
         replica = replicas[turn % len(replicas)]
         try:
-            return _call(replica, _PREDICT_TIMEOUT_S, replica.predict_route, body, content_type)
+            return _call(replica, timeout_s, replica.predict_route, body, content_type)
         except TimeoutError as error:
-            raise ApiError("DEADLINE_EXCEEDED", f"no prediction within {_PREDICT_TIMEOUT_S:g} s") from error
+            raise ApiError("DEADLINE_EXCEEDED", f"no prediction within {timeout_s:g} s") from error
         except (OSError, http.client.HTTPException) as error:
             raise ApiError("UNAVAILABLE", f"the container broke off: {error}") from error
 

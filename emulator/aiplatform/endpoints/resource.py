@@ -4,7 +4,9 @@ Source: endpoint_service.proto, machine_resources.proto; Vertex AI, "Deploy a mo
 """
 
 import re
+import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from emulator.aiplatform import wire
 from emulator.aiplatform.errors import invalid, precondition, unimplemented
@@ -19,6 +21,8 @@ FIELDS = (
     "labels",
     "predict_request_response_logging_config",
     "encryption_spec",
+    "dedicated_endpoint_enabled",
+    "client_connection_config",
 )
 DEPLOYED_FIELDS = ("id", "model", "display_name", "dedicated_resources", "service_account", "enable_access_logging")
 METRICS = frozenset(
@@ -33,6 +37,36 @@ _ALL = 100
 _DEFAULT_MACHINE = "n1-standard-2"
 SCALING = ("min_replica_count", "max_replica_count", "autoscaling_metric_specs")
 """What of a deployed model's resources can be changed later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of a request. Source: Vertex AI, "Choose an endpoint type"."""
+
+    largest_request: int
+    """Bytes."""
+    timeout_s: float
+
+
+_SHARED = Limits(largest_request=1_500_000, timeout_s=60.0)
+_DEDICATED = Limits(largest_request=10_000_000, timeout_s=600.0)
+_LONGEST_TIMEOUT_S = 3600
+
+
+def limits(endpoint: Message) -> Limits:
+    """What an endpoint of this type takes."""
+    if not endpoint.dedicated_endpoint_enabled:
+        return _SHARED
+    asked = endpoint.client_connection_config.inference_timeout.ToTimedelta().total_seconds()
+    return Limits(_DEDICATED.largest_request, asked or _DEDICATED.timeout_s)
+
+
+def name_dedicated(endpoint: Message, location: str) -> None:
+    """Writes the domain name of a dedicated endpoint, as Vertex AI makes it; here it leads nowhere."""
+    if endpoint.dedicated_endpoint_enabled:
+        endpoint_id = endpoint.name.rpartition("/")[2]
+        number = zlib.crc32(endpoint.name.encode())
+        endpoint.dedicated_endpoint_dns = f"{endpoint_id}.{location}-{number}.prediction.vertexai.goog"
 
 
 def check_id(endpoint_id: str) -> None:
@@ -57,6 +91,11 @@ def check_endpoint(endpoint: Message) -> None:
     if logging.enabled and not 0 < logging.sampling_rate <= 1:
         rate = f"{logging.sampling_rate:g}"
         raise invalid(f"predict_request_response_logging_config.sampling_rate must be in (0, 1], got {rate}")
+    timeout = endpoint.client_connection_config.inference_timeout.ToTimedelta().total_seconds()
+    if timeout and not endpoint.dedicated_endpoint_enabled:
+        raise invalid("client_connection_config.inference_timeout belongs to a dedicated endpoint")
+    if not 0 <= timeout <= _LONGEST_TIMEOUT_S:
+        raise invalid(f"inference_timeout must be at most {_LONGEST_TIMEOUT_S} s, got {timeout:g} s")
 
 
 def check_deployment(deployed: Message) -> None:

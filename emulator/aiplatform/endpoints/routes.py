@@ -4,7 +4,7 @@ import json
 import logging
 import random
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from google.api import httpbody_pb2
 from google.protobuf import empty_pb2, json_format
@@ -15,6 +15,7 @@ from emulator.aiplatform.deployed import ENDPOINT, being_deployed
 from emulator.aiplatform.encryption import check_key, check_same_key
 from emulator.aiplatform.endpoints import resource
 from emulator.aiplatform.endpoints.replicas import Answer, Replicas
+from emulator.aiplatform.endpoints.request_log import RequestLog
 from emulator.aiplatform.errors import ApiError, exists, invalid, precondition
 from emulator.aiplatform.listing import listed
 from emulator.aiplatform.methods import Message, message_class
@@ -27,8 +28,6 @@ _SERVICE = f"{TYPES}.endpoint_service"
 _CHANGEABLE = ("display_name", "description", "labels", "traffic_split")
 _JSON = "application/json"
 _CLIENT_ERRORS = range(400, 500)
-_LARGEST_REQUEST = 1_500_000
-"""Bytes. Source: Vertex AI, "Choose an endpoint type": 1.5 MB on a shared public endpoint."""
 
 
 class EndpointRoutes:
@@ -40,6 +39,7 @@ class EndpointRoutes:
         self._endpoints = Collection(context, ENDPOINT)
         self._models = Models(context)
         self._replicas = Replicas(context)
+        self._log = RequestLog(context)
         self._random = random.Random()  # noqa: S311 - shares traffic, keeps no secret
         for endpoint in self._endpoints.all():
             for deployed in endpoint.deployed_models:
@@ -64,6 +64,10 @@ class EndpointRoutes:
         """Ends the containers; what is deployed stays so, and comes back with the next start."""
         self._replicas.stop_all()
 
+    def stop_logging(self) -> None:
+        """Carries the rows of the request log to BigQuery, while it is there."""
+        self._log.stop()
+
     def create(self, request: Message) -> Message:
         """A new endpoint with nothing on it."""
         wire.only(request, ("parent", "endpoint", "endpoint_id"), "CreateEndpointRequest")
@@ -79,6 +83,7 @@ class EndpointRoutes:
             endpoint = type(request.endpoint)()
             endpoint.CopyFrom(request.endpoint)
             endpoint.name = name
+            resource.name_dedicated(endpoint, self._context.location)
             stamp(endpoint, self._context, "create_time", "update_time")
             self._endpoints.put(name, endpoint)
         return endpoint
@@ -193,12 +198,14 @@ class EndpointRoutes:
         wire.only(request, ("endpoint", "instances", "parameters"), "PredictRequest")
         if not request.instances:
             raise invalid("instances must not be empty")
-        deployed = self._chosen(request.endpoint)
+        endpoint, deployed = self._chosen(request.endpoint)
         body = json_format.MessageToDict(request)
         content = {"instances": body.get("instances", [])}
         if "parameters" in body:
             content["parameters"] = body["parameters"]
-        answer = self._answer(request.endpoint, deployed, json.dumps(content).encode(), _JSON)
+        answer = self._answer(endpoint, deployed, json.dumps(content).encode(), _JSON)
+        predictions = _predictions(answer)
+        self._log.add(endpoint, deployed.id, _texts(content["instances"]), _texts(predictions))
         model = self._models.get(deployed.model)
         known = {
             "deployedModelId": deployed.id,
@@ -207,19 +214,22 @@ class EndpointRoutes:
             "modelDisplayName": model.display_name,
         }
         response = message_class(f"{TYPES}.prediction_service:PredictResponse")()
-        return json_format.ParseDict({"predictions": _predictions(answer), **known}, response)
+        return json_format.ParseDict({"predictions": predictions, **known}, response)
 
     def raw_predict(self, request: Message) -> Message:
         """What the container answers to a body, untouched."""
-        deployed = self._chosen(request.endpoint)
-        kind = request.http_body.content_type or _JSON
-        answer = self._answer(request.endpoint, deployed, request.http_body.data, kind)
+        endpoint, deployed = self._chosen(request.endpoint)
+        kind, body = request.http_body.content_type or _JSON, request.http_body.data
+        answer = self._answer(endpoint, deployed, body, kind)
+        self._log.add(endpoint, deployed.id, [_text(body)], [_text(answer.body)])
         return httpbody_pb2.HttpBody(content_type=answer.content_type, data=answer.body)
 
-    def _answer(self, endpoint: str, deployed: Message, body: bytes, content_type: str) -> Answer:
-        if len(body) > _LARGEST_REQUEST:
-            raise invalid(f"the request has {len(body)} bytes; an endpoint takes at most {_LARGEST_REQUEST}")
-        return _checked(self._replicas.predict(endpoint, deployed.id, body, content_type))
+    def _answer(self, endpoint: Message, deployed: Message, body: bytes, content_type: str) -> Answer:
+        limits = resource.limits(endpoint)
+        if len(body) > limits.largest_request:
+            told = f"an endpoint of this type takes at most {limits.largest_request}"
+            raise invalid(f"the request has {len(body)} bytes; {told}")
+        return _checked(self._replicas.predict(endpoint.name, deployed.id, body, content_type, limits.timeout_s))
 
     def _add(self, name: str, deployed: Message, split: Mapping[str, int], cancelled: threading.Event) -> None:
         """Writes down what runs by now. The endpoint may have changed while it started."""
@@ -233,13 +243,14 @@ class EndpointRoutes:
             resource.with_split(endpoint, split, deployed.id)
             self._keep(endpoint)
 
-    def _chosen(self, name: str) -> Message:
+    def _chosen(self, name: str) -> tuple[Message, Message]:
+        """The endpoint, and the deployed model that the traffic split gives a request to."""
         endpoint = self._endpoints.get(name)
         shares = dict(endpoint.traffic_split)
         if not shares:
             raise precondition(f"{name} has no deployed model with traffic")
         deployed_id = self._random.choices(list(shares), list(shares.values()))[0]
-        return next(model for model in endpoint.deployed_models if model.id == deployed_id)
+        return endpoint, next(model for model in endpoint.deployed_models if model.id == deployed_id)
 
     def _keep(self, endpoint: Message) -> Message:
         stamp(endpoint, self._context, "update_time")
@@ -265,8 +276,20 @@ def _checked(answer: Answer) -> Answer:
     return answer
 
 
-def _predictions(answer: Answer) -> object:
+def _predictions(answer: Answer) -> list[object]:
     try:
-        return json.loads(answer.body)["predictions"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ApiError("INTERNAL", 'the container does not answer with {"predictions": [...]}') from error
+        found = json.loads(answer.body)["predictions"]
+    except (ValueError, KeyError, TypeError):
+        found = None
+    if not isinstance(found, list):
+        raise ApiError("INTERNAL", 'the container does not answer with {"predictions": [...]}')
+    return found
+
+
+def _texts(values: Sequence[object]) -> Sequence[str]:
+    """The JSON of each value, as the request log has it."""
+    return [json.dumps(value) for value in values]
+
+
+def _text(body: bytes) -> str:
+    return body.decode("utf-8", errors="replace")

@@ -4,6 +4,7 @@
 """
 
 import json
+import math
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,15 +19,17 @@ def read(path: Path, metric: str) -> Measured:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         return []
-    found = []
-    for line in lines:
-        try:
-            said = json.loads(line)
-        except ValueError:
-            continue
-        if metric in said:
-            found.append((int(said["global_step"]), float(said[metric])))
-    return found
+    return [measured for line in lines if (measured := _measured(line, metric)) is not None]
+
+
+def _measured(line: str, metric: str) -> tuple[int, float] | None:
+    """What a line says of a metric; None where it says nothing that is a number."""
+    try:
+        said = json.loads(line)
+        step, value = int(said["global_step"]), float(said[metric])
+    except (ValueError, KeyError, TypeError):
+        return None
+    return (step, value) if math.isfinite(value) else None
 
 
 def is_hopeless(own: Measured, others: Sequence[Measured], *, sign: int) -> bool:

@@ -34,27 +34,27 @@ class Search:
 
     def run(self) -> Ended:
         """Runs the trials to the job's end: it has succeeded when enough of them have."""
-        count = resource.combinations(self.job)
         with ThreadPoolExecutor(int(self.job.parallel_trial_count)) as pool:
-            failures = [failure for failure in pool.map(self._trial, range(count)) if failure]
+            list(pool.map(self._trial, range(resource.combinations(self.job))))
         if self.cancelled.is_set():
             return Ended(CANCELLED, "the job was cancelled")
-        if self._too_many(len(failures)) or len(failures) == count:
+        failures, count = self._failures(), len(self.job.trials)
+        if self._too_many() or len(failures) == count:
             return Ended(FAILED, f"{len(failures)} of {count} trials have failed; the first: {failures[0]}")
         return Ended(SUCCEEDED)
 
-    def _too_many(self, failures: int) -> bool:
-        most = int(self.job.max_failed_trial_count)
-        return bool(most) and failures >= most
+    def _failures(self) -> list[str]:
+        return [trial.infeasible_reason for trial in self.job.trials if trial.state == trial.State.INFEASIBLE]
 
-    def _trial(self, number: int) -> str:
-        """Runs one trial; gives what it failed with, empty where it did not."""
-        if self.cancelled.is_set():
-            return ""
+    def _too_many(self) -> bool:
+        most = int(self.job.max_failed_trial_count)
+        return bool(most) and len(self._failures()) >= most
+
+    def _trial(self, number: int) -> None:
+        """Runs one trial, unless the search has come to its end."""
         with self.lock:
-            failed = sum(trial.state == trial.State.INFEASIBLE for trial in self.job.trials)
-            if self._too_many(failed):
-                return "not started"
+            if self.cancelled.is_set() or self._too_many():
+                return
             trial = self._begin(number)
         file = self.context.state / "tuning" / self.job.name.rpartition("/")[2] / trial.id / "metrics"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,7 @@ class Search:
         ended = runner.run()
         runner.ended.set()
         watcher.join()
-        return self._end(trial, ended, file, was_stopped=stopped.is_set())
+        self._end(trial, ended, file, was_stopped=stopped.is_set())
 
     def _begin(self, number: int) -> Message:
         trial = self.job.trials.add(id=str(number + 1))
@@ -132,7 +132,7 @@ class Search:
             trial.measurements.add(step_count=step).metrics.add(metric_id=metric, value=value)
         self.save()
 
-    def _end(self, trial: Message, ended: Ended, file: Path, *, was_stopped: bool) -> str:
+    def _end(self, trial: Message, ended: Ended, file: Path, *, was_stopped: bool) -> None:
         with self.lock:
             self._note(trial, read(file, self.job.study_spec.metrics[0].metric_id))
             stamp(trial, self.context, "end_time")
@@ -146,7 +146,6 @@ class Search:
                 trial.state = trial.State.SUCCEEDED
                 trial.final_measurement.CopyFrom(self._final(trial))
             self.save()
-        return failure
 
     def _final(self, trial: Message) -> Message:
         if self.job.study_spec.measurement_selection_type == _BEST_MEASUREMENT:

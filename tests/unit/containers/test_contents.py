@@ -18,7 +18,7 @@ STAGES = read_stages(FILE.read_text(encoding="utf-8"))
 TRAINING = {"tensorboard", "tf-keras"}
 EVALUATION = {"apache-beam", "matplotlib", "model-card-toolkit", "tensorflow-model-analysis"}
 PIPELINE = {"google-cloud-aiplatform", "google-cloud-bigquery", "google-cloud-bigquery-storage", "kfp"}
-SERVING = {"starlette", "uvicorn"}
+SERVING = {"httptools", "prometheus-client", "uvicorn", "uvloop"}
 INSIDE = Path(__file__).with_name("inside.py")
 
 

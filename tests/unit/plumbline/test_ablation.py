@@ -60,17 +60,16 @@ def test_areas_are_those_of_the_curve_drawn_row_by_row() -> None:
     whole, less = Trial(ALL, 0), Trial("order", 0)
     rows = scored({whole.name: 2.0, less.name: 1.0})
     found = areas([rows.slice(0, 1500), rows.slice(1500)], [whole, less])
+
+    def area(each: pa.Table, trial: Trial) -> float:
+        return precision_recall_area(each.column(trial.name).to_numpy(), each.column("label"))
+
     for trial in (whole, less):
-        brute = precision_recall_area(rows.column(trial.name).to_numpy(), rows.column("label"))
-        assert found[trial].whole == pytest.approx(brute, abs=0.002)
+        assert found[trial].whole == pytest.approx(area(rows, trial), abs=0.002)
     (worth,) = worths(found, {"order": ("amount", "hour")})
     random = np.random.default_rng(2)
     drawn = [rows.take(random.integers(0, rows.num_rows, rows.num_rows)) for _ in range(200)]
-    differences = [
-        precision_recall_area(each.column(whole.name).to_numpy(), each.column("label"))
-        - precision_recall_area(each.column(less.name).to_numpy(), each.column("label"))
-        for each in drawn
-    ]
+    differences = [area(each, whole) - area(each, less) for each in drawn]
     half = (worth.high - worth.low) / 2
     # Twenty parts tell a standard error to about a sixth: within three times that.
     assert half == pytest.approx(stats.t.ppf(0.975, 19) * np.std(differences, ddof=1), rel=0.5)

@@ -14,6 +14,7 @@ from plumbline.config import load_problem
 from plumbline.dataset import SplitSummary, Summary
 from plumbline.explanation import Importance, ImportanceReport
 from plumbline.gates import decide
+from plumbline.load import MeasuredRate
 from plumbline.operating_point import OperatingPoint, OperatingPoints
 from plumbline.problem import Metric
 from plumbline.prototype import PrototypeReport, PrototypeResult
@@ -325,6 +326,13 @@ def test_a_blocked_run_lists_the_failed_checks() -> None:
     found = page(blocked, Findings(validation=ValidationReport(passed=False, checks=(check,))))
     assert "BLOCKED at validate" in " ".join(found.text.split())
     assert "7 %" in found.text
+
+
+def test_the_page_says_what_a_replica_was_measured_to_hold() -> None:
+    """With its spread; and nothing of it where nothing was measured."""
+    found = page(run(deploy="SUCCEEDED"), Findings(rate=MeasuredRate(187.04, 154.0, 222.0)))
+    assert "One replica held 187.0 requests a second (154.0 to 222.0" in " ".join(found.text.split())
+    assert "One replica held" not in page(run(deploy="SUCCEEDED"), Findings()).text
 
 
 def test_a_run_without_any_step_has_a_page() -> None:

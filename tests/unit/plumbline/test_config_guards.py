@@ -82,6 +82,9 @@ def test_what_cannot_be_right_is_refused(tmp_path: Path, old: str, new: str, wan
         ("{parameters: {dropout: {minimum: 0.0, maximum: 1.0}}}", "dropout cannot be 1"),
         ("{parameters: {batch_size: {minimum: 0, maximum: 64}}}", "batch_size cannot be 0"),
         ("{parameters: {layers: {values: [0, 1]}}}", "layers cannot be 0"),
+        ("{parameters: {width: {values: [16, 24.5]}}}", "width is a whole number, and cannot be 24.5"),
+        ("{parameters: {dropout: {values: [0, 0.5], scale: log}}}", "a logarithmic scale needs"),
+        ("{parameters: {dropout: {minimum: .nan, maximum: 0.5}}}", "finite"),
         (
             "{parameters: {learning_rate: {minimum: 0.1, maximum: 0.2}}, algorithm: grid}",
             "a grid needs values of learning_rate",

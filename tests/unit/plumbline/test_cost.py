@@ -14,6 +14,7 @@ from plumbline.environment import Prices
 from plumbline.errors import PlumblineError
 from plumbline.hardware import PRESETS, Hardware
 from plumbline.problem import ProblemConfig, Serving
+from plumbline.prototype import AutoML, Prototype
 from plumbline.reuse import USES
 from plumbline.tuning import Parameter, Tuning
 
@@ -24,6 +25,8 @@ PRICES = Prices(
     source="a page",
     date=dt.date(2026, 1, 1),
     query_tib=6.0,
+    bigquery_ml_tib=10.0,
+    automl_hour=20.0,
     pipeline_run=0.03,
     step_hour=0.2,
     training_hour={"n1-standard-8": 0.4, "NVIDIA_TESLA_T4": 0.5, "g2-standard-8": 1.0, "TPU_V3": 1.5},
@@ -63,13 +66,36 @@ def test_every_part_of_a_first_run_is_its_quantity_times_its_price() -> None:
     assert amounts(found) == {
         "query: features": (3.0, 6.0),
         "query: training rows": (1.5, 6.0),
+        "query: prototypes": (3.0, 12.0),
+        "prototypes: CREATE MODEL": (5.0, 20.0),
         "pipeline run": (0.03, 0.03),
         "machines of the steps": (round(0.2 * 5700 / 3600, 4), round(0.2 * 39000 / 3600, 4)),
         "training: n1-standard-8": (0.2, 0.4),
         "roll-out: n1-standard-2": (round(2 * 0.1 / 3, 4), 0.1),
     }
-    assert found.expected == pytest.approx(3 + 1.5 + 0.03 + 0.3166667 + 0.2 + 0.0666667)
-    assert found.at_most == pytest.approx(12 + 0.03 + 2.1666667 + 0.4 + 0.1)
+    assert found.expected == pytest.approx(3 + 1.5 + 3 + 5 + 0.03 + 0.3166667 + 0.2 + 0.0666667)
+    assert found.at_most == pytest.approx(12 + 12 + 20 + 0.03 + 2.1666667 + 0.4 + 0.1)
+
+
+def test_automl_costs_its_node_hours_and_what_waits_for_it() -> None:
+    """Three node hours at 20; at most (2 x 3 + 2) + 2 = 10 hours of a step at 0.2, and 2 of a machine without price."""
+    without = config()
+    tried = dataclasses.replace(without, prototype=Prototype(models=(), automl=AutoML(budget_hours=3.0)))
+    found = amounts(estimate(tried, PRICES, NOTHING_RUN))
+    assert found["prototypes: AutoML"] == (60.0, 60.0)
+    assert found["query: prototypes"] == (3.0, 12.0)
+    assert "prototypes: CREATE MODEL" not in found
+    before = amounts(estimate(without, PRICES, NOTHING_RUN))["machines of the steps"]
+    waits = [now - then for now, then in zip(found["machines of the steps"], before, strict=True)]
+    assert waits == pytest.approx([1.0, 2.0], abs=2e-4)
+    assert estimate(tried, PRICES, NOTHING_RUN).unknown == ("prices.serving_hour.n1-standard-4",)
+
+
+def test_models_of_bigquery_ml_have_no_price_but_their_own() -> None:
+    """It is not that of a query: where it is not given, a run under a limit does not start."""
+    found = estimate(config(), dataclasses.replace(PRICES, bigquery_ml_tib=None), NOTHING_RUN)
+    with pytest.raises(PlumblineError, match=re.escape("no price for prices.bigquery_ml_tib")):
+        check_cost(found, 1e9)
 
 
 def test_serving_costs_by_the_month_and_is_no_part_of_a_run() -> None:
@@ -96,6 +122,8 @@ def test_what_comes_from_the_cache_is_expected_to_cost_nothing_and_still_may() -
     assert amounts(found) == {
         "query: features": (0.0, 6.0),
         "query: training rows": (0.0, 6.0),
+        "query: prototypes": (0.0, 12.0),
+        "prototypes: CREATE MODEL": (0.0, 20.0),
         "pipeline run": (0.03, 0.03),
         # snapshot, register, deploy, monitor, report: 120+180+1200+120+120 s
         "machines of the steps": (round(0.2 * 1740 / 3600, 4), round(0.2 * 39000 / 3600, 4)),
@@ -178,7 +206,7 @@ def test_what_has_no_price_is_named_and_not_counted_as_free() -> None:
 def test_without_prices_quantities_are_told_and_nothing_has_a_price() -> None:
     """An environment without prices still gets a plan."""
     found = estimate(config(), None, NOTHING_RUN)
-    assert [line.price for line in found.run] == [None] * 6
+    assert [line.price for line in found.run] == [None] * 8
     assert found.at_most == 0
     assert not [row for row in table(found) if row.startswith("a run")], "a total of 0.00 would be a lie"
     check_cost(found, None)
@@ -196,10 +224,10 @@ def test_a_run_that_may_cost_more_is_refused_with_its_dearest_parts() -> None:
     with pytest.raises(PlumblineError) as caught:
         check_cost(estimate(config(), PRICES, NOTHING_RUN), 10.0)
     head, first, second, third = str(caught.value).splitlines()
-    assert "max_run_cost is 10.00 USD, and the run may cost 14.70 (expected 5.11)" in head
-    assert first.startswith("  query: features: up to 6.00; narrow the query")
-    assert second.startswith("  query: training rows: up to 6.00;")
-    assert third.startswith("  machines of the steps: up to 2.17; lower training.hardware.timeout_s")
+    assert "max_run_cost is 10.00 USD, and the run may cost 46.70 (expected 13.11)" in head
+    assert first.startswith("  prototypes: CREATE MODEL: up to 20.00; try fewer prototype.models")
+    assert second.startswith("  query: prototypes: up to 12.00; narrow the query")
+    assert third.startswith("  query: features: up to 6.00;")
 
 
 def test_a_limit_refuses_what_cannot_be_priced() -> None:
@@ -214,7 +242,7 @@ def test_the_table_has_a_row_for_every_line_and_the_total() -> None:
     rows = table(estimate(config(), PRICES, NOTHING_RUN))
     assert rows[0].endswith("USD")
     total = next(row for row in rows if row.startswith("a run"))
-    assert total.split()[-2:] == ["5.11", "14.70"]
+    assert total.split()[-2:] == ["13.11", "46.70"]
     assert rows[-1].split()[-2:] == ["73.00", "219.00"]
 
 

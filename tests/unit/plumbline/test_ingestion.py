@@ -9,9 +9,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from plumbline.dataset import SplitSummary
+from plumbline.dataset import SplitName, SplitSummary
 from plumbline.errors import DataError, ServiceError
-from plumbline.ingestion import check_columns, is_positive, table_names, wanted_columns, within, write_split
+from plumbline.ingestion import (
+    check_columns,
+    check_placed,
+    check_times,
+    is_positive,
+    table_names,
+    wanted_columns,
+    within,
+    write_split,
+)
 from plumbline.problem import Column, Data, Label, Split, Window
 
 DATA = Data(
@@ -135,3 +144,29 @@ def test_other_sources_make_another_table() -> None:
     assert one.features == "orders_features_aaaaaaaaaaaa"
     assert one.training == "orders_features_aaaaaaaaaaaa_train"
     assert other != one
+
+
+def parts(end: str) -> dict[SplitName, SplitSummary]:
+    """One split that ends at a moment."""
+    return {"test": SplitSummary(rows=1, positives=0, start="2020-01-03T00:00:00", end=end)}
+
+
+@pytest.mark.parametrize("changed", ["2020-01-03T12:00:00+00:00", "2020-01-02T20:00:00.5+00:00"])
+def test_rows_up_to_the_last_change_are_of_the_past(changed: str) -> None:
+    """On a wall clock that may be ahead of the service's."""
+    check_times(DATA, parts("2020-01-03T11:00:00"), changed)
+
+
+@pytest.mark.parametrize("end", ["2020-01-05T00:00:00", "2020-01-05T00:00:00+00:00"])
+def test_a_row_of_the_future_is_refused(end: str) -> None:
+    """Two days after the source last changed nobody knew a label of then."""
+    with pytest.raises(DataError, match=r"the test split has a row of 2020-01-05T.* in at, but .* 2020-01-03T12"):
+        check_times(DATA, parts(end), "2020-01-03T12:00:00+00:00")
+
+
+def test_rows_without_a_time_are_refused() -> None:
+    """How many there are, and which is one of them."""
+    keys = [pa.record_batch({"id": pa.array(ids, pa.string())}) for ids in ([], ["b", "c"], ["d"])]
+    with pytest.raises(DataError, match=r"3 rows of the query q\.sql have no at, such as \{'id': 'b'\}"):
+        check_placed(DATA, keys)
+    check_placed(DATA, keys[:1])

@@ -24,6 +24,7 @@ CODE = sorted(path for folder in ("plumbline/adapters", "pipelines") for path in
 COMMANDS = {"submit", "images", "doctor", "plan", "cancel", "clean-cloud", "schedule", "janitor", "publish"}
 
 CLIENTS: tuple[type, ...] = (
+    aiplatform_v1.DatasetServiceClient,
     aiplatform_v1.EndpointServiceClient,
     aiplatform_v1.JobServiceClient,
     aiplatform_v1.ModelServiceClient,
@@ -144,6 +145,7 @@ def test_a_role_holds_what_its_account_needs_in_its_place() -> None:
         "bigquery.models.updateData",
         "bigquery.models.updateMetadata",
         "bigquery.tables.create",
+        "bigquery.tables.delete",
         "bigquery.tables.get",
         "bigquery.tables.getData",
         "bigquery.tables.update",

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from plumbline.dataset import SPLITS, SplitSummary, Summary, split_path, write_summary
+from plumbline.dataset import SPLITS, SplitName, SplitSummary, Summary, read_summary, split_path, write_summary
 from plumbline.design_matrix import categorical, matrix, needed, spread, vocabularies
 from plumbline.ingestion import summarise
 from plumbline.problem import Column
@@ -97,6 +97,43 @@ def test_one_class_alone_stops_the_run(tmp_path: Path, value: bool) -> None:
     assert "a class is absent" in found.summary
 
 
+@pytest.mark.parametrize("empty", ["train", "validation"])
+def test_an_empty_split_stops_the_run(tmp_path: Path, empty: SplitName) -> None:
+    """An empty one has no file."""
+    folder = written(tmp_path / "dataset", learnable())
+    summary = read_summary(folder)
+    none = SplitSummary(rows=0, positives=0, start="", end="")
+    write_summary(folder, dataclasses.replace(summary, splits={**summary.splits, empty: none}))
+    split_path(folder, empty).unlink()
+    found = look(folder, case.data(), SIGNAL)
+    assert not found.passed
+    assert "a class is absent" in found.summary
+    assert found.rows == 0
+
+
+def test_a_few_rows_of_a_class_are_too_few_for_a_verdict(tmp_path: Path) -> None:
+    """Three positive rows to learn from: a model can be lucky."""
+    rows = case.rows()
+    returned = np.zeros(rows.num_rows, np.bool_)
+    returned[[10, 500, 1000, 1500, 1600, 1700]] = True
+    found = looked(tmp_path, with_outcome(rows, returned))
+    assert not found.passed
+    assert found.summary == "a class has only 3 rows in the sample, and 10 are needed to tell: raise signal.rows"
+    assert found.positives == 3
+
+
+def test_features_without_any_value_say_nothing(tmp_path: Path) -> None:
+    """All prices are absent, and all shops but those of validation, which nobody has seen before."""
+    rows = learnable()
+    place = rows.column_names.index("price")
+    rows = rows.set_column(place, "price", pa.nulls(rows.num_rows, pa.float64()))
+    shops = pa.array([None] * 1440 + ["new"] * (rows.num_rows - 1440), pa.string())
+    rows = rows.set_column(rows.column_names.index("shop"), "shop", shops)
+    found = looked(tmp_path, rows)
+    assert not found.passed
+    assert "no more of the label than chance" in found.summary
+
+
 def test_the_same_rows_give_the_same_report(tmp_path: Path) -> None:
     """But for the seconds."""
     one, other = looked(tmp_path, learnable()), looked(tmp_path, learnable())
@@ -153,6 +190,18 @@ def test_a_simple_model_ranks_and_gives_probabilities(tmp_path: Path, model: Pro
     train = pq.read_table(split_path(dataset, "train"))
     prevalence = float((np.array(train.column("outcome").to_pylist()) == "returned").mean())
     assert at_true_prevalence(scores(train), prevalence).mean() == pytest.approx(prevalence, abs=0.05)
+
+
+@pytest.mark.parametrize("model", ["logistic_regression", "boosted_trees"])
+def test_a_feature_that_training_never_has_changes_no_score(tmp_path: Path, model: PrototypeModel) -> None:
+    """A number that is absent everywhere is no error, and what it is later says nothing."""
+    rows = learnable()
+    place = rows.column_names.index("price")
+    dataset = written(tmp_path / "dataset", rows.set_column(place, "price", pa.nulls(rows.num_rows, pa.float64())))
+    scores = fit_simple(model, case.data(), Prototype(), dataset)
+    test = pq.read_table(split_path(dataset, "test"))
+    later = test.set_column(place, "price", pa.array(np.full(test.num_rows, 99.0)))
+    np.testing.assert_allclose(scores(later), scores(test), atol=1e-6)
 
 
 def test_the_true_prevalence_by_hand() -> None:

@@ -72,6 +72,7 @@ def test_sound_data_passes() -> None:
         "shared keys",
         "unseen categories",
         "shift",
+        "time shift",
         "gives the answer away",
     }
 

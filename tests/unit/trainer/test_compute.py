@@ -49,7 +49,7 @@ def test_the_hidden_layers_compute_in_16_bits_and_the_score_in_32(policy: Policy
     network = build(2, (5,), NETWORK, prior=0.5, policy=policy)
     narrow = policy.removeprefix("mixed_")
     by_kind = {type(layer).__name__: layer.compute_dtype for layer in network.layers if layer.name != "score"}
-    assert {by_kind[kind] for kind in ("Dense", "Drop", "Embedding", "Concatenate")} == {narrow}
+    assert {by_kind[kind] for kind in ("Dense", "Drop", "Lookup", "Concatenate")} == {narrow}
     assert network.get_layer("score").compute_dtype == "float32"
     assert network.output.dtype == tf.float32
     assert {weight.dtype for weight in network.weights} == {tf.float32}

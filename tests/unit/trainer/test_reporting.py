@@ -1,17 +1,25 @@
 """What a training tells: epochs with the time that is left, and a trial's metric where Vertex AI looks for it."""
 
+import dataclasses
 import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pytest
+import tensorflow as tf
 
 from plumbline.section import from_json
 from plumbline.training import History
 from tests.unit.trainer import orders
+from trainer.fit import Folders, Splits, compiled, fit
+from trainer.preparation import prepare
 from trainer.reporting import Reporting, is_trial, tuner
+from trainer.rows import Layout, Rows, Share
 from trainer.task import parse, run
 
 ROOT = Path(__file__).parents[3]
@@ -62,6 +70,65 @@ def test_a_training_tells_how_long_it_waited_for_rows(tmp_path: Path) -> None:
         waited = from_json(History, task.history.read_text(encoding="utf-8")).waited
         assert waited is None if epochs == 1 else waited is not None and 0 <= waited < 1
         (task.folders.checkpoints / "progress.npz").unlink()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Slow:
+    """Rows that take a tenth of a second a batch to come."""
+
+    rows: Rows
+    batch: int
+
+    @property
+    def layout(self) -> Layout:
+        """Theirs."""
+        return self.rows.layout
+
+    @property
+    def count(self) -> int:
+        """Theirs."""
+        return self.rows.count
+
+    def shuffled(self, seed: tf.Tensor, *, share: Share, step: int) -> tf.data.Dataset:
+        """Theirs, late."""
+
+        def late(records: tf.Tensor) -> tf.Tensor:
+            return tf.ensure_shape(tf.numpy_function(_nap, [records], tf.float32), records.shape)
+
+        return self.rows.shuffled(seed, share=share, step=step).rebatch(self.batch).map(late)
+
+    def in_order(self) -> tf.data.Dataset:
+        """Theirs."""
+        return self.rows.in_order()
+
+
+def _nap(records: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    time.sleep(0.1)
+    return records
+
+
+def test_steps_that_wait_for_rows_are_found_out(tmp_path: Path) -> None:
+    """A tiny network is done in milliseconds with what takes 0.1 s to come; a trial is not asked."""
+    orders.write_dataset(tmp_path / "dataset")
+    training = orders.training(epochs=2)
+    ready = prepare(tmp_path / "dataset", orders.SIGNATURE, training, tmp_path)
+    splits = Splits(Slow(ready.splits.train, training.batch_size), ready.splits.validation)
+    sizes = (ready.encoder.layout.numbers, ready.encoder.cardinalities)
+    found = []
+    for told in (None, Told()):
+        folder = tmp_path / ("plain" if told is None else "trial")
+        fitted = fit(
+            splits,
+            training,
+            network=compiled(training, ready.weights, sizes, positives=ready.positives),
+            strategy=tf.distribute.get_strategy(),
+            folders=Folders(folder / "checkpoints", folder / "logs"),
+            tuner=told,
+        )
+        found.append(fitted.waited)
+    assert found[0] is not None
+    assert found[0] > 0.5
+    assert found[1] is None
 
 
 def test_a_trial_reports_its_metric_and_leaves_no_model(tmp_path: Path) -> None:

@@ -58,3 +58,30 @@ def test_decisions_at_further_thresholds_are_left_too(tmp_path: Path) -> None:
     ]
     assert found[0]["indicators"]["false_positive_rate"]["value"] == 1.0
     assert found[0]["false_positives"] == 2.0
+
+
+def test_each_model_is_counted_at_its_own_threshold(tmp_path: Path) -> None:
+    """Above 0.3 the candidate says yes to three of four rows, above 0.6 today's way to none."""
+    points = (
+        OperatingPoint(model="candidate", threshold=0.3, source="rule", explanation="chosen"),
+        OperatingPoint(model="today", threshold=0.6, source="rule", explanation="chosen"),
+    )
+    work = Work(evaluation(), OperatingPoints(points=points), tmp_path)
+    rows = TABLE.drop_columns(["prevalence"])
+    board = _vectorised(stored(iter((rows,)), tmp_path / "scores.parquet"), work).board
+    assert board.threshold == 0.3
+    cells = {result.model: result.confusion for result in board.results}
+    assert (cells["candidate"].true_positives, cells["candidate"].false_positives) == (2, 1)
+    assert (cells["today"].true_positives, cells["today"].false_positives) == (0, 0)
+
+
+def test_a_rule_that_was_not_met_blocks_and_leaves_its_report(tmp_path: Path) -> None:
+    """The verdict says no, the scoreboard and TFMA's files are there all the same."""
+    points = [OperatingPoint(model=name, threshold=0.5, source="rule", explanation="0.5") for name in MODELS]
+    points[0] = OperatingPoint(model=MODELS[0], threshold=0.5, source="rule", explanation="none", reached=False)
+    work = Work(evaluation(), OperatingPoints(points=tuple(points)), tmp_path)
+    found = _vectorised(stored(iter((TABLE,)), tmp_path / "scores.parquet"), work)
+    assert not found.verdict.passed
+    assert "not what evaluation.threshold asks for" in found.verdict.summary
+    assert (tmp_path / "scoreboard.json").exists()
+    assert (tmp_path / "tfma" / "validations.tfrecord").exists()

@@ -68,6 +68,32 @@ def test_rows_get_scores_in_their_order(model: Path, count: int) -> None:
     np.testing.assert_allclose(found, np.array(sizes) / 100, rtol=1e-6)
 
 
+def test_a_model_without_gradients_says_so(model: Path) -> None:
+    """It was made by somebody else, or before models had them."""
+    found = load(model)
+    assert not found.has_gradients
+    with pytest.raises(ModelError, match="this model has no integrated gradients: train it anew"):
+        found.gradients(arrays([1.0]))
+
+
+def test_no_number_of_rows_is_traced_anew(model: Path) -> None:
+    """What is called is one function, made when the model is loaded, for every number of rows."""
+    traced: list[int] = []
+
+    def score(inputs: Inputs) -> tf.Tensor:
+        traced.append(1)
+        return inputs["size"] / 100
+
+    folder = model.parent / "traced"
+    save(folder, score, SPECS)
+    write_signature(folder, SIGNATURE)
+    before, scorer = len(traced), load(folder)
+    assert isinstance(scorer._serve, tf.types.experimental.ConcreteFunction)
+    for count in range(1, 40):
+        scorer.score(arrays([1.0] * count))
+    assert len(traced) == before
+
+
 @pytest.mark.parametrize("size", [float("nan"), float("inf")])
 def test_a_score_that_is_no_number_is_refused(model: Path, size: float) -> None:
     """The message names the row, so that it can be looked at."""
