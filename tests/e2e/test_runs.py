@@ -223,7 +223,8 @@ def test_a_model_of_shuffled_labels_is_blocked(tmp_path: Path) -> None:
     blocked = place.run("run-local", "--config", str(config))
     assert blocked.returncode == 3, blocked.stdout + blocked.stderr
     assert "BLOCKED at signal: the features say no more of the label than chance" in blocked.stdout
-    assert "train" not in blocked.stdout
+    assert "signal     done" in blocked.stdout
+    assert "train      running" not in blocked.stdout
 
 
 @pytest.mark.parametrize(
