@@ -1,5 +1,6 @@
 """Monitoring jobs at work: on a clock that the tests set forward, over a log in the emulator's BigQuery."""
 
+import bisect
 import datetime as dt
 import email
 import json
@@ -29,7 +30,6 @@ from emulator.aiplatform.context import Context
 from emulator.aiplatform.monitoring_jobs import distance
 from emulator.aiplatform.server import create_service
 from emulator.clock import ManualClock
-from emulator.endpoints import write_endpoints
 from emulator.processes import Supervisor
 from emulator.serving import served
 from emulator.store import Store
@@ -117,11 +117,13 @@ def soon(true: Callable[[], object]) -> None:
 def site_on(emulator: Emulator, state: Path, clock: ManualClock, dataset: str) -> Iterator[Site]:
     """Vertex AI on a state folder and a clock, until a clean stop."""
     state.mkdir(exist_ok=True)
-    write_endpoints(state, emulator.endpoints)
     path = f"{Path(sys.executable).parent}:{os.defpath}"
     supervisor = Supervisor({"PATH": path}, owner=str(state))
     store = Store(state / "vertex.sqlite")
-    context = Context(PROJECT, LOCATION, state=state, store=store, clock=clock, supervisor=supervisor, path=path)
+    url = emulator.endpoints.bigquery
+    context = Context(
+        PROJECT, LOCATION, state=state, store=store, clock=clock, supervisor=supervisor, path=path, bigquery=url
+    )
     service = create_service(context)
     with socket.create_server(("127.0.0.1", 0)) as listener, served(service.app, listener, "vertex"):
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -338,17 +340,22 @@ NUMBERS = st.lists(
 LETTERS = st.lists(st.sampled_from("abcd"), min_size=1, max_size=30)
 
 
-def counted(values: Sequence[float]) -> Counter[float]:
-    """How often each number occurs; every NaN is the same."""
-    nan = float("nan")
-    return Counter(nan if np.isnan(value) else value for value in values)
+def numbers(values: Sequence[float]) -> distance.Numbers:
+    """The counts of a sample, value by value."""
+    finite = [value for value in values if np.isfinite(value)]
+    unmatched = len(values) - len(finite)
+    edges = distance.edges_of(min(finite), max(finite)) if finite else ()
+    if len(edges) < 2:
+        return distance.Numbers(edges, (len(finite),) * len(edges), unmatched)
+    places = Counter(min(bisect.bisect_right(edges, value), distance.BUCKETS) - 1 for value in finite)
+    return distance.Numbers(edges, tuple(places[place] for place in range(distance.BUCKETS)), unmatched)
 
 
 @given(NUMBERS, NUMBERS)
 def test_the_emulator_measures_numbers_as_the_product_does(one: list[float], other: list[float]) -> None:
     """Two implementations, one definition."""
     sides = [count(lambda side=side: [pa.table({"x": side})], {"x": "number"})["x"] for side in (one, other)]  # type: ignore[misc] # bound
-    found = distance.jensen_shannon(counted(one), counted(other))
+    found = distance.jensen_shannon(numbers(one), numbers(other))
     assert found == pytest.approx(distance_between(*sides), abs=1e-9)
 
 

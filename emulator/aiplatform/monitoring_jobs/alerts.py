@@ -13,7 +13,8 @@ from pathlib import Path
 
 from emulator.aiplatform.context import Context
 from emulator.aiplatform.methods import Message
-from emulator.aiplatform.monitoring_jobs.analysis import OBJECTIVES, Finding, Span
+from emulator.aiplatform.monitoring_jobs.analysis import OBJECTIVES, Finding
+from emulator.aiplatform.monitoring_jobs.window import Span
 from emulator.project import project_number
 
 _SENDER = "model-monitoring@emulator.invalid"

@@ -3,40 +3,22 @@
 Source: model_deployment_monitoring_job.proto; Vertex AI, "Introduction to Model Monitoring".
 """
 
-import datetime as dt
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-import yaml
-
-from emulator.aiplatform.context import Context
-from emulator.aiplatform.errors import not_found, precondition, unimplemented
+from emulator.aiplatform.bigquery import log_table
+from emulator.aiplatform.errors import precondition, unimplemented
 from emulator.aiplatform.methods import Message
 from emulator.aiplatform.monitoring_jobs import distance
-from emulator.aiplatform.monitoring_jobs.tables import Tables, Values, columns, log_table, sampled
+from emulator.aiplatform.monitoring_jobs.distance import Numbers
+from emulator.aiplatform.monitoring_jobs.samples import Counted, Sample, Samples
+from emulator.aiplatform.monitoring_jobs.window import Instances, Schema, Span, asked, sampled
 
 SKEW, DRIFT = "RAW_FEATURE_SKEW", "RAW_FEATURE_DRIFT"
 OBJECTIVES = (SKEW, DRIFT)
 PENDING_PREDICTIONS = 1000
 """Predictions that a job without a schema waits for."""
-_NUMBERS = frozenset(("number", "integer"))
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """The time that is looked at."""
-
-    start: dt.datetime
-    end: dt.datetime
-    has_before: bool
-    """Whether the window before was watched, too."""
-
-    @property
-    def before(self) -> tuple[dt.datetime, dt.datetime]:
-        """The window before, as long as this one."""
-        return self.start - (self.end - self.start), self.start
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,36 +40,10 @@ class Finding:
         return self.deviation is not None and 0 < self.threshold < self.deviation
 
 
-@dataclass(frozen=True, slots=True)
-class Schema:
-    """Of an instance."""
-
-    order: tuple[str, ...] = ()
-    """Of the values of an array."""
-    types: Mapping[str, str] | None = None
-    """OpenAPI type by feature; None: as the values are."""
-
-
 def to_json(span: Span, findings: Sequence[Finding]) -> str:
     """A window's findings as the store keeps them."""
     times = {"start": span.start.isoformat(), "end": span.end.isoformat()}
     return json.dumps({**times, "findings": [asdict(each) for each in findings]})
-
-
-def schema_of(context: Context, uri: str) -> Schema:
-    """The analysis schema of an instance.
-
-    Raises:
-        ApiError: There is none at the URI.
-    """
-    if not uri:
-        return Schema()
-    try:
-        content = yaml.safe_load(context.object_path(uri).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise not_found(uri) from error
-    types = {name: str(entry.get("type", "string")) for name, entry in content.get("properties", {}).items()}
-    return Schema(tuple(content.get("required", types)), types)
 
 
 def log_of(endpoint: Message) -> str:
@@ -96,13 +52,12 @@ def log_of(endpoint: Message) -> str:
     Raises:
         ApiError: It has none.
     """
-    config = endpoint.predict_request_response_logging_config
-    if not config.enabled:
+    if not endpoint.predict_request_response_logging_config.enabled:
         raise precondition(f"{endpoint.name} logs no requests: there is nothing to monitor")
-    return log_table(config.bigquery_destination.output_uri)
+    return log_table(endpoint)
 
 
-def analyse(job: Message, table: str, span: Span, schema: Schema, tables: Tables) -> Sequence[Finding]:
+def analyse(job: Message, table: str, span: Span, schema: Schema, samples: Samples) -> Sequence[Finding]:
     """The findings of each deployed model that the job has an objective for.
 
     Args:
@@ -110,36 +65,42 @@ def analyse(job: Message, table: str, span: Span, schema: Schema, tables: Tables
         table: The log.
         span: The window.
         schema: Of an instance.
-        tables: BigQuery.
+        samples: BigQuery's.
 
     Raises:
         ApiError: A baseline cannot be read.
+        OSError: BigQuery fails.
     """
-    findings: list[Finding] = []
     rate = job.logging_sampling_strategy.random_sample_config.sample_rate
-
-    def asked(model: str, start: dt.datetime, end: dt.datetime) -> Values:
-        return columns(sampled(tables.requests(table, model, start, end), rate, job.name), schema.order)
-
+    findings: list[Finding] = []
     for config in job.model_deployment_monitoring_objective_configs:
         model, objective = config.deployed_model_id, config.objective_config
         skew = _thresholds(objective.training_prediction_skew_detection_config.skew_thresholds)
         drift = _thresholds(objective.prediction_drift_detection_config.drift_thresholds)
-        now = asked(model, span.start, span.end)
+        times = [span, *([span.before] if drift and span.has_before else [])]
+        logged = [Instances(sampled(asked(table, model, each), rate, job.name), schema.order) for each in times]
+        numbers = _numbers(sorted({*skew, *drift}), logged[0], schema, samples)
+        now, *earlier = (samples.requests(each, numbers) for each in logged)
         if skew:
-            before = _trained(objective.training_dataset, tables, list(skew))
-            findings += _compared(SKEW, model, (before, now), skew, schema)
+            trained = _trained(objective.training_dataset, {name: numbers[name] for name in skew}, samples)
+            findings += _compared(SKEW, model, (trained, now), skew)
         if drift:
-            before = asked(model, *span.before) if span.has_before else {}
-            findings += _compared(DRIFT, model, (before, now), drift, schema)
+            findings += _compared(DRIFT, model, (earlier[0] if earlier else {}, now), drift)
     return findings
 
 
-def _trained(dataset: Message, tables: Tables, features: Sequence[str]) -> Values:
+def _numbers(features: Sequence[str], instances: Instances, schema: Schema, samples: Samples) -> Mapping[str, bool]:
+    """The features, and whether each is a number: by the schema, or as the values are."""
+    if schema.numbers is None:
+        return samples.inferred(instances, features)
+    return {name: schema.numbers.get(name, False) for name in features}
+
+
+def _trained(dataset: Message, numbers: Mapping[str, bool], samples: Samples) -> Sample:
     uri = dataset.bigquery_source.input_uri
     if not uri:
         raise unimplemented("a training_dataset in Cloud Storage")
-    return tables.training(uri.removeprefix("bq://"), features)
+    return samples.training(uri.removeprefix("bq://"), numbers)
 
 
 def _thresholds(given: Mapping[str, Message]) -> Mapping[str, float]:
@@ -147,39 +108,28 @@ def _thresholds(given: Mapping[str, Message]) -> Mapping[str, float]:
 
 
 def _compared(
-    objective: str, model: str, sides: tuple[Values, Values], thresholds: Mapping[str, float], schema: Schema
+    objective: str, model: str, sides: tuple[Sample, Sample], thresholds: Mapping[str, float]
 ) -> Iterator[Finding]:
     for feature, threshold in thresholds.items():
-        before, now = (side.get(feature, ()) for side in sides)
-        number = _is_number(feature, [*before, *now], schema)
-        read = _number if number else _text
-        counts = [Counter(each for each in map(read, side) if each is not None) for side in (before, now)]
-        if all(counts):
-            measure = distance.jensen_shannon if number else distance.l_infinity
-            yield Finding(model, objective, feature, threshold, measure(*counts))  # type: ignore[arg-type] # by `number`
-            continue
-        totals = [sum(each.values()) for each in counts]
-        yield Finding(model, objective, feature, threshold, None, f"{totals[0]} values before, {totals[1]} now")
+        before, now = (side.get(feature) for side in sides)
+        if before is None or now is None:
+            reason = f"{_total(before)} values before, {_total(now)} now"
+            yield Finding(model, objective, feature, threshold, None, reason)
+        else:
+            yield Finding(model, objective, feature, threshold, _distance(before, now))
 
 
-def _is_number(feature: str, values: Sequence[object], schema: Schema) -> bool:
-    if schema.types is not None:
-        return schema.types.get(feature, "string") in _NUMBERS
-    return bool(values) and all(isinstance(each, int | float) and not isinstance(each, bool) for each in values)
+def _distance(before: Counted, now: Counted) -> float:
+    match before, now:
+        case Numbers(), Numbers():
+            return distance.jensen_shannon(before, now)
+        case Mapping(), Mapping():
+            return distance.l_infinity(before, now)
+        case _:
+            raise TypeError("a number cannot be compared with a category")
 
 
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return _NAN if number != number else number  # noqa: PLR0124 - every NaN is the same key
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, default=str)
-
-
-_NAN = float("nan")
+def _total(values: Counted | None) -> int:
+    if values is None:
+        return 0
+    return values.total if isinstance(values, Numbers) else sum(values.values())

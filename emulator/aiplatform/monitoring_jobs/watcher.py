@@ -11,13 +11,16 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from emulator.aiplatform.bigquery import BigQuery
 from emulator.aiplatform.context import TYPES, Collection, Context, stamp
 from emulator.aiplatform.deployed import ENDPOINT
+from emulator.aiplatform.endpoints.request_log import is_behind
 from emulator.aiplatform.errors import NUMBERS, ApiError
 from emulator.aiplatform.methods import Message
 from emulator.aiplatform.monitoring_jobs import alerts, analysis
-from emulator.aiplatform.monitoring_jobs.analysis import PENDING_PREDICTIONS, Finding, Span
-from emulator.aiplatform.monitoring_jobs.tables import Tables
+from emulator.aiplatform.monitoring_jobs.analysis import PENDING_PREDICTIONS, Finding
+from emulator.aiplatform.monitoring_jobs.samples import Samples
+from emulator.aiplatform.monitoring_jobs.window import Span, asked, schema_of
 from emulator.aiplatform.states import set_state, state_name
 
 log = logging.getLogger(__name__)
@@ -28,8 +31,8 @@ _PROGRESS = "monitoring-progress"
 RUNNING, PENDING = "JOB_STATE_RUNNING", "JOB_STATE_PENDING"
 _WAITS, _OFFLINE, _RUNS = 1, 2, 3
 """Of MonitoringScheduleState."""
-_AGAIN = dt.timedelta(seconds=5)
-"""After that BigQuery, which did not answer, is asked again."""
+_AGAIN_S = 1.0
+"""After that, of real time, BigQuery is asked again, which did not answer or has not all of the log yet."""
 _STOP_S = 10.0
 
 
@@ -51,9 +54,9 @@ class Watcher:
         self._context = context
         self._jobs = Collection(context, KIND)
         self._endpoints = Collection(context, ENDPOINT)
-        self._tables = Tables(context.state, context.project)
+        self._samples = Samples(BigQuery(context.bigquery), context.project)
         self._woken = threading.Event()
-        self._stopping = False
+        self._stopping = self._again = False
         self._thread: threading.Thread | None = None
 
     def begin(self, job: Message) -> None:
@@ -89,7 +92,12 @@ class Watcher:
     def _loop(self) -> None:
         while not self._stopping:
             self._woken.clear()
-            self._context.clock.wait(self._woken, self._do_what_is_due())
+            self._again = False
+            due = self._do_what_is_due()
+            if self._again:
+                self._woken.wait(_AGAIN_S)
+            else:
+                self._context.clock.wait(self._woken, due)
 
     def _do_what_is_due(self) -> dt.datetime | None:
         """When the next thing will be due, None where nothing will."""
@@ -115,32 +123,27 @@ class Watcher:
                 self._jobs.put(name, job)
             outcome = self._outcome(job, span)
             if outcome is None:
-                return self._context.clock.now() + _AGAIN
+                self._again = True
+                return None
             with self._context.lock:
                 self._end(name, span, outcome)
         return None
 
-    def _outcome(self, job: Message, span: Span) -> _Outcome | None:  # noqa: PLR0911 - one a way to end
-        """What comes of a window; None where BigQuery does not answer, and it must be asked again."""
-        # It takes a second, and most emulators watch nothing.
-        from google.api_core import exceptions  # noqa: PLC0415 - see above
-
+    def _outcome(self, job: Message, span: Span) -> _Outcome | None:
+        """What comes of a window; None where BigQuery does not answer, or has not all of the log."""
         table = ""
         try:
-            endpoint = self._endpoints.get(job.endpoint)
-            table = analysis.log_of(endpoint)
+            table = analysis.log_of(self._endpoints.get(job.endpoint))
+            if is_behind(self._context, span.end):
+                return None
             if state_name(job) == PENDING and (few := self._too_few(job, table, span)):
                 return _Outcome(message=few, table=table, has_schema=False)
-            schema = analysis.schema_of(self._context, job.analysis_instance_schema_uri)
-            findings = analysis.analyse(job, table, span, schema, self._tables)
+            schema = schema_of(self._context, job.analysis_instance_schema_uri)
+            findings = analysis.analyse(job, table, span, schema, self._samples)
             return _Outcome(findings, message=_said(findings), table=table)
         except ApiError as error:
             return _Outcome(code=NUMBERS[error.code], message=error.message, table=table)
-        except exceptions.NotFound as error:
-            return _Outcome(code=NUMBERS["NOT_FOUND"], message=str(error.message), table=table)
-        except exceptions.ClientError as error:
-            return _Outcome(code=NUMBERS["INVALID_ARGUMENT"], message=str(error.message), table=table)
-        except (exceptions.GoogleAPICallError, OSError) as error:
+        except OSError as error:
             log.warning("%s: %s", job.name, error)
             return None
         except Exception as error:
@@ -150,8 +153,8 @@ class Watcher:
 
     def _too_few(self, job: Message, table: str, span: Span) -> str:
         models = [each.deployed_model_id for each in job.model_deployment_monitoring_objective_configs]
-        since = job.create_time.ToDatetime(tzinfo=dt.UTC)
-        count = sum(len(self._tables.requests(table, model, since, span.end)) for model in models)
+        since = Span(job.create_time.ToDatetime(tzinfo=dt.UTC), span.end, has_before=False)
+        count = sum(self._samples.count(asked(table, model, since)) for model in models)
         wanted = f"waits for {PENDING_PREDICTIONS} predictions, since it has no schema: {count} so far"
         return wanted if count < PENDING_PREDICTIONS else ""
 
