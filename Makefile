@@ -46,6 +46,10 @@ load: $(READY) ## Load a table of your own: make load TABLE=orders FILE=orders.p
 ablate: $(READY) ## Say what each group of features is worth: a training without each (SEEDS=3), on the last run's dataset
 	@$(RUN) ablate --config $(CONFIG) --env $(ENV) --state $(STATE) $(OVERRIDES) $(if $(SEEDS),--seeds $(SEEDS))
 
+.PHONY: monitor
+monitor: $(READY) ## Say how far features and answers have moved since training and since the window before (HOURS=24)
+	@$(RUN) monitor --config $(CONFIG) --env $(ENV) --state $(STATE) $(OVERRIDES) $(if $(HOURS),--hours $(HOURS)) $(if $(UNTIL),--until $(UNTIL))
+
 .PHONY: dry-run
 dry-run: $(READY) ## Run the graph with fake components through every scenario, in seconds
 	@$(RUN) compile --output $(STATE)/training.yaml --quiet

@@ -123,6 +123,13 @@ def ablate(session: Session, *, seeds: int) -> int:
     return ablation.ablate(session, seeds=seeds, images=lambda: _images(session, code_digest(), build=True))
 
 
+def monitor(session: Session, *, hours: float, until: str) -> int:
+    """Skew, drift and prediction drift of the endpoint's latest requests."""
+    from pipelines import monitor as monitoring  # noqa: PLC0415 - only this command needs it
+
+    return monitoring.monitor(session, hours=hours, until=until)
+
+
 def schedule(session: Session, examined: Examined) -> int:
     """Makes the schedule of the problem, or brings it up to date."""
     when = session.environment.schedule

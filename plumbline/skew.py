@@ -18,8 +18,6 @@ from plumbline.shift import Histogram, divergence, rank_distance
 Kind = Literal["number", "category"]
 Objective = Literal["skew", "drift", "prediction drift"]
 
-MINIMUM_ROWS = 100
-"""Values on each side below which a distance says more of chance than of the data: it is not judged then."""
 SCORE, DECISION = "score", "decision"
 """What an answer of the serving container holds: a number in [0, 1], and whether it is above the threshold."""
 ANSWERS: Mapping[str, Kind] = {SCORE: "number", DECISION: "category"}
@@ -97,6 +95,24 @@ class WatchReport:
         return bool(self.distances) and not self.anomalies and not self.not_judged
 
 
+def table(report: WatchReport) -> Sequence[str]:
+    """The report as lines: what moved, how far, the largest distance that is none, and on how many values."""
+    width = max((len(each.name) for each in report.distances), default=0)
+    return [f"  {each.objective:<16}  {each.name:<{width}}  {_told(each)}" for each in report.distances]
+
+
+def _told(each: Distance) -> str:
+    if each.value is None:
+        return f"not judged: {each.reason}"
+    measure = "Jensen-Shannon" if each.kind == "number" else "L-infinity"
+    verdict = "ANOMALY" if each.is_anomaly else "ok"
+    missing = f", {each.missing:,} missing" if each.missing else ""
+    return (
+        f"{each.value:6.4f}, threshold {each.threshold:g}  {verdict:<7}  "
+        f"{measure}, {each.before:,} values before, {each.now:,} now{missing}"
+    )
+
+
 def kinds(features: Features) -> Mapping[str, Kind]:
     """The raw columns that are compared, each with what it is; times are left out: serving is always later."""
     return {
@@ -113,7 +129,7 @@ def judge(  # noqa: PLR0913 - the two samples, and what is asked of them
     *,
     kinds: Mapping[str, Kind],
     thresholds: Mapping[str, float],
-    minimum_rows: int = MINIMUM_ROWS,
+    minimum_rows: int,
 ) -> Sequence[Distance]:
     """The distance of each column that has a threshold, in their order.
 
@@ -123,7 +139,7 @@ def judge(  # noqa: PLR0913 - the two samples, and what is asked of them
         now: The window.
         kinds: What each column is.
         thresholds: Of each column that is watched.
-        minimum_rows: Values that each side must have.
+        minimum_rows: Values that each side must have; of fewer a distance says more of chance than of the data.
 
     Raises:
         DataError: A column with a threshold is none of the columns.

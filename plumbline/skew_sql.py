@@ -1,7 +1,8 @@
 """Counts of columns for skew and drift by queries: what comes back grows with columns and buckets, not with rows.
 
-Three queries for each sample: `ranges` (the range of each number), `buckets` (its histogram in that range) and `ranks`
-(the categories of the most rows). The arithmetic that is left is that of `plumbline.skew`.
+A sample is a table of typed columns: training's, or what `asked` and `answered` make of a log, which so is read and
+paid for once. Three queries for each: `ranges` (the range of each number), `buckets` (its histogram in that range) and
+`ranks` (the categories of the most rows). The arithmetic that is left is that of `plumbline.skew`.
 """
 
 import datetime as dt
@@ -37,7 +38,7 @@ class Window:
         return Window(self.start - (self.end - self.start), self.start, self.deployed_models)
 
 
-def trained(table: str, kinds: Mapping[str, Kind]) -> str:
+def held(table: str, kinds: Mapping[str, Kind]) -> str:
     """The columns of a table as they are compared: grain a row of the table.
 
     Args:
@@ -120,23 +121,19 @@ def buckets(source: str, kinds: Mapping[str, Kind], found: Row) -> str:
 
 def ranks(source: str, kinds: Mapping[str, Kind]) -> str:
     """The categories of the most rows: grain a column (its place among all) and a value; `times` its rows."""
-    each = ", ".join(f"STRUCT({place} AS place, {name} AS name)" for place, name in _of(kinds, "category"))
-    return f"""WITH source AS (
-{source}
-),
-counted AS (
-  SELECT
-  each.place,
-  each.name,
-  COUNT(*) AS times
-  FROM source, UNNEST([{each}]) AS each
-  WHERE each.name IS NOT NULL
-  GROUP BY each.place, each.name
-)
-SELECT place, name, times
-FROM counted
-WHERE TRUE
-QUALIFY ROW_NUMBER() OVER (PARTITION BY place ORDER BY times DESC, name) <= {RANKS}"""  # noqa: S608 - as above
+    each = "\nUNION ALL\n".join(_rank(place, name) for place, name in _of(kinds, "category"))
+    return f"WITH source AS (\n{source}\n)\n{each}"
+
+
+def _rank(place: int, name: str) -> str:
+    return f"""(
+SELECT {place} AS place, {name} AS name, COUNT(*) AS times
+FROM source
+WHERE {name} IS NOT NULL
+GROUP BY name
+ORDER BY times DESC, name
+LIMIT {RANKS}
+)"""  # noqa: S608 - a number and a checked name
 
 
 def assemble(kinds: Mapping[str, Kind], found: Row, counted: Row, ranked: Sequence[Row]) -> Sample:

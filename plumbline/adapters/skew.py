@@ -1,13 +1,14 @@
 """Skew, drift and prediction drift over BigQuery tables of any size: an endpoint's log and the training table."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from plumbline import skew_sql
 from plumbline.adapters import bigquery as bq
 from plumbline.adapters.clients import Clients
 from plumbline.adapters.operations import service_errors
-from plumbline.skew import ANSWERS, MINIMUM_ROWS, Distance, Kind, Sample, WatchReport, judge
+from plumbline.skew import ANSWERS, Distance, Kind, Sample, WatchReport, judge
 from plumbline.skew_sql import Row, Window
 
 
@@ -26,9 +27,10 @@ class Question:
     skew: Mapping[str, float]
     """Thresholds by raw column; empty: no skew is looked for."""
     drift: Mapping[str, float]
-    predictions: Mapping[str, float] = field(default_factory=dict)
+    predictions: Mapping[str, float]
     """Thresholds of the answers' fields, `score` and `decision`."""
-    minimum_rows: int = MINIMUM_ROWS
+    minimum_rows: int
+    """Values that each side must have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Limits:
     """Of each query."""
 
     scratch: str
-    """The table that holds a query's result meanwhile; it is gone afterwards."""
+    """What the names of tables begin with that hold rows meanwhile; they are gone afterwards."""
     maximum_bytes: int
     """What a query may read."""
     labels: Mapping[str, str]
@@ -50,50 +52,55 @@ def watch_report(clients: Clients, question: Question, limits: Limits) -> WatchR
         DataError: A threshold is for no column, a table is not there, or a query reads too much.
         ServiceError: BigQuery fails.
     """
-    log, window, kinds = question.log_table, question.window, question.kinds
-
-    def counted(source: str, wanted: Mapping[str, Kind]) -> Sample:
-        return _sample(clients, source, wanted, limits)
-
-    now = counted(skew_sql.asked(log, window, kinds), kinds)
+    log, window, kinds, minimum = question.log_table, question.window, question.kinds, question.minimum_rows
+    counts = _Counts(clients, limits)
+    now = counts.of_log(skew_sql.asked(log, window, kinds), kinds)
     found: list[Distance] = []
     if question.skew:
-        trained = counted(skew_sql.trained(question.training_table, kinds), kinds)
-        found += judge("skew", trained, now, kinds=kinds, thresholds=question.skew, minimum_rows=question.minimum_rows)
+        trained = counts.of_table(question.training_table, kinds)
+        found += judge("skew", trained, now, kinds=kinds, thresholds=question.skew, minimum_rows=minimum)
     if question.drift:
-        before = counted(skew_sql.asked(log, window.before, kinds), kinds)
-        found += judge("drift", before, now, kinds=kinds, thresholds=question.drift, minimum_rows=question.minimum_rows)
+        before = counts.of_log(skew_sql.asked(log, window.before, kinds), kinds)
+        found += judge("drift", before, now, kinds=kinds, thresholds=question.drift, minimum_rows=minimum)
     if question.predictions:
-        sides = [counted(skew_sql.answered(log, each, ANSWERS), ANSWERS) for each in (window.before, window)]
-        found += judge(
-            "prediction drift",
-            *sides,
-            kinds=ANSWERS,
-            thresholds=question.predictions,
-            minimum_rows=question.minimum_rows,
-        )
+        sides = [counts.of_log(skew_sql.answered(log, each, ANSWERS), ANSWERS) for each in (window.before, window)]
+        thresholds = question.predictions
+        found += judge("prediction drift", *sides, kinds=ANSWERS, thresholds=thresholds, minimum_rows=minimum)
     return WatchReport(tuple(found))
 
 
-def _sample(clients: Clients, source: str, kinds: Mapping[str, Kind], limits: Limits) -> Sample:
-    """The counts of the columns of the rows that a query gives."""
-    (found,) = _rows(clients, skew_sql.ranges(source, kinds), limits)
-    (counted,) = _rows(clients, skew_sql.buckets(source, kinds, found), limits)
-    has_categories = "category" in kinds.values()
-    ranked = _rows(clients, skew_sql.ranks(source, kinds), limits) if has_categories else []
-    return skew_sql.assemble(kinds, found, counted, ranked)
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """Counts samples."""
 
+    clients: Clients
+    limits: Limits
 
-def _rows(clients: Clients, sql: str, limits: Limits) -> Sequence[Row]:
-    client = clients.bigquery()
-    made = bq.materialise(client, sql, limits.scratch, maximum_bytes=limits.maximum_bytes, labels=limits.labels)
-    try:
-        columns = bq.column_names(client, made.table)
-        return [
-            row
-            for batch in bq.read_table(clients.bigquery_read(), made.table, columns=columns)
-            for row in batch.to_pylist()
-        ]
-    finally:
-        with service_errors(f"removing {made.table}"):
-            client.delete_table(made.table, not_found_ok=True)
+    def of_log(self, source: str, kinds: Mapping[str, Kind]) -> Sample:
+        """The counts of what a query makes of a log, which is read once."""
+        with self._kept(source, "rows") as table:
+            return self.of_table(table, kinds)
+
+    def of_table(self, table: str, kinds: Mapping[str, Kind]) -> Sample:
+        """The counts of a table's columns."""
+        source = skew_sql.held(table, kinds)
+        (found,) = self._rows(skew_sql.ranges(source, kinds))
+        (counted,) = self._rows(skew_sql.buckets(source, kinds, found))
+        ranked = self._rows(skew_sql.ranks(source, kinds)) if "category" in kinds.values() else []
+        return skew_sql.assemble(kinds, found, counted, ranked)
+
+    def _rows(self, sql: str) -> Sequence[Row]:
+        with self._kept(sql, "result") as table:
+            columns = bq.column_names(self.clients.bigquery(), table)
+            batches = bq.read_table(self.clients.bigquery_read(), table, columns=columns)
+            return [row for batch in batches for row in batch.to_pylist()]
+
+    @contextmanager
+    def _kept(self, sql: str, name: str) -> Iterator[str]:
+        """The table of a query's result, as long as the context lasts."""
+        client, limits, table = self.clients.bigquery(), self.limits, f"{self.limits.scratch}_{name}"
+        try:
+            yield bq.materialise(client, sql, table, maximum_bytes=limits.maximum_bytes, labels=limits.labels).table
+        finally:
+            with service_errors(f"removing {table}"):
+                client.delete_table(table, not_found_ok=True)

@@ -21,7 +21,7 @@ from plumbline.runs import STEPS
 
 ROOT = Path(__file__).parents[3]
 CODE = sorted(path for folder in ("plumbline/adapters", "pipelines") for path in (ROOT / folder).glob("*.py"))
-COMMANDS = {"submit", "images", "doctor", "plan", "cancel", "clean-cloud", "schedule", "janitor", "publish"}
+COMMANDS = {"submit", "images", "doctor", "plan", "cancel", "clean-cloud", "schedule", "janitor", "monitor", "publish"}
 
 CLIENTS: tuple[type, ...] = (
     aiplatform_v1.DatasetServiceClient,
