@@ -62,6 +62,10 @@ evaluate: $(READY) ## Judge the model that serves on what it said and what came 
 retrain: $(READY) ## Look once whether to train a new model, say why, and train it; START=no only says it
 	@$(RUN) retrain --config $(CONFIG) --env $(ENV) --state $(STATE) $(OVERRIDES) $(if $(filter no,$(START)),--look) $(if $(filter no,$(WAIT)),--no-wait)
 
+.PHONY: monitor
+monitor: $(READY) ## Say how far features and answers have moved since training and since the window before (HOURS=24)
+	@$(RUN) monitor --config $(CONFIG) --env $(ENV) --state $(STATE) $(OVERRIDES) $(if $(HOURS),--hours $(HOURS)) $(if $(UNTIL),--until $(UNTIL))
+
 .PHONY: dry-run
 dry-run: $(READY) ## Run the graphs with fake components through every scenario, in seconds
 	@$(RUN) compile --output $(STATE)/training.yaml --quiet

@@ -1,7 +1,7 @@
 """The command line: `python -m pipelines --help`. The Makefile has a target for each command.
 
 Exit status: 0 done or shipped, 1 failed, 2 nothing was started because a config or an argument is wrong, 3 blocked by a
-gate.
+gate; of `monitor`, 3 where something has moved too far.
 """
 
 import argparse
@@ -205,6 +205,11 @@ def _simulate(options: argparse.Namespace) -> int:
         return simulate(dataclasses.replace(session, state=state), Scope(options.periods, options.a_day))
 
 
+def _monitor(options: argparse.Namespace) -> int:
+    """Skew, drift and prediction drift of what the endpoint was asked lately; exit status 3 on an anomaly."""
+    return _on_cloud(options, "monitor", hours=options.hours, until=options.until)
+
+
 def _on_cloud(options: argparse.Namespace, command: str, **given: object) -> int:
     """Runs a command of `pipelines.cloud` in the environment; one with endpoints has its emulator started."""
     session = _session(options)
@@ -261,6 +266,7 @@ _PLACED = {
     "simulate": _simulate,
     "evaluate": _evaluate,
     "retrain": _retrain,
+    "monitor": _monitor,
 }
 """The commands that work in an environment."""
 
@@ -307,6 +313,8 @@ def _options() -> argparse.Namespace:
     )
     added["simulate"].add_argument("--periods", type=int, default=26, help="fortnights to play")
     added["simulate"].add_argument("--a-day", type=int, default=150, help="flights that are asked about, of each day")
+    added["monitor"].add_argument("--hours", type=float, default=0, help="of the window; 0: monitoring.interval_hours")
+    added["monitor"].add_argument("--until", default="", help="end of the window, as 2026-03-02T06:00; empty: now")
     added["publish"].add_argument("--tag", required=True)
     added["load"].add_argument("--table", required=True, help="name of the table, without project and dataset")
     added["load"].add_argument("--file", type=Path, required=True, help="a .parquet or .csv file")

@@ -147,6 +147,13 @@ def rollback(session: Session) -> int:
     return 0
 
 
+def monitor(session: Session, *, hours: float, until: str) -> int:
+    """Skew, drift and prediction drift of the endpoint's latest requests."""
+    from pipelines import monitor as monitoring  # noqa: PLC0415 - only this command needs it
+
+    return monitoring.monitor(session, hours=hours, until=until)
+
+
 def schedule(session: Session, examined: Examined) -> int:
     """Makes the schedules of the problem, or brings them up to date: of the training, and of the evaluation."""
     when, observation = session.environment.schedule, session.loaded.config.observation

@@ -348,6 +348,20 @@ _SUBMITTER: Mapping[str, Sequence[Row]] = {
         ("tables.get", "table", "bigquery.tables.get"),
         ("objects.list", "bucket", "storage.objects.list"),
     ),
+    "monitor": (
+        ("EndpointService.GetEndpoint", "project", "aiplatform.endpoints.get"),
+        ("JobService.GetModelDeploymentMonitoringJob", "project", "aiplatform.modelDeploymentMonitoringJobs.get"),
+        ("jobs.insert", "project", "bigquery.jobs.create"),
+        # Of the log and the training table, which lie in the same dataset as what it makes of them meanwhile.
+        ("jobs.insert", "table", "bigquery.tables.getData"),
+        ("jobs.insert", "dataset", "bigquery.tables.create"),
+        ("jobs.insert", "table", "bigquery.tables.update"),
+        ("jobs.insert", "table", "bigquery.tables.updateData"),
+        ("jobs.insert", "table", "bigquery.tables.delete"),
+        ("tables.get", "table", "bigquery.tables.get"),
+        ("BigQueryRead.CreateReadSession", "project", "bigquery.readsessions.create"),
+        ("BigQueryRead.ReadRows", "project", "bigquery.readsessions.getData"),
+    ),
     "publish": (
         ("RegistryClient.upload_pipeline", "repository", "artifactregistry.repositories.uploadArtifacts"),
         ("RegistryClient.upload_pipeline", "repository", "artifactregistry.tags.create"),  # inferred

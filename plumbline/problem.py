@@ -328,6 +328,12 @@ class Monitoring:
     """Default distance between serving now and serving before; `drift` overrides it by feature."""
     skew: Mapping[Name, Positive] = Field(default_factory=dict)
     drift: Mapping[Name, Positive] = Field(default_factory=dict)
+    prediction_drift: Mapping[Annotated[str, Field(pattern=r"^(score|decision)$")], Positive] = Field(
+        default_factory=lambda: {"score": 0.3, "decision": 0.3}
+    )
+    """Distances of what is answered now from what was answered before; only `make monitor` looks at them."""
+    minimum_values: Count = 100
+    """Values on each side below which `make monitor` judges no distance: it would say more of chance."""
     emails: Annotated[tuple[Annotated[str, Field(pattern=r"^\S+@\S+\.\S+$")], ...], Field(min_length=1)]
 
 

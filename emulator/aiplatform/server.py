@@ -59,7 +59,7 @@ def create_service(context: Context) -> Service:
         endpoint_routes := EndpointRoutes(context),
         job_routes := JobRoutes(context, CUSTOM_JOBS),
         tuning_routes := JobRoutes(context, TUNING_JOBS),
-        MonitoringJobRoutes(context),
+        monitoring_routes := MonitoringJobRoutes(context),
         pipeline_routes := PipelineJobRoutes(context),
         schedule_routes := ScheduleRoutes(context, pipeline_routes),
     )
@@ -74,7 +74,7 @@ def create_service(context: Context) -> Service:
 
     def stop() -> None:
         # Serving containers end with all other processes, at the same time as BigQuery.
-        for resource in (schedule_routes, pipeline_routes, tuning_routes, job_routes):
+        for resource in (monitoring_routes, schedule_routes, pipeline_routes, tuning_routes, job_routes):
             resource.stop()
         endpoint_routes.stop_logging()
 
