@@ -1,21 +1,16 @@
 """`make monitor`: skew, drift and prediction drift of what the endpoint has been asked and has answered lately."""
 
 import datetime as dt
-import secrets
 from collections.abc import Callable
 
 from pipelines.commands import now as utc
 from pipelines.session import Session
-from plumbline.adapters.bigquery import full_name
-from plumbline.adapters.monitoring_jobs import Watched, watched
-from plumbline.adapters.registry import parent
-from plumbline.adapters.skew import Limits, Question, watch_report
+from plumbline.adapters.monitoring_jobs import Watched
+from plumbline.adapters.watching import compare
 from plumbline.errors import PlumblineError
-from plumbline.labels import label
-from plumbline.monitoring import thresholds
+from plumbline.observation import Period
 from plumbline.section import to_json
-from plumbline.skew import WatchReport, kinds, table
-from plumbline.skew_sql import Window
+from plumbline.skew import WatchReport, table
 
 JUDGED, NOTHING_JUDGED, ANOMALY = 0, 1, 3
 """Exit statuses."""
@@ -35,21 +30,18 @@ def monitor(session: Session, *, hours: float, until: str, now: Callable[[], dt.
     Raises:
         PlumblineError: There is no endpoint that is monitored and logs its requests, or BigQuery refuses.
     """
-    config, clients, place = session.loaded.config, session.clients, session.clients.place
-    found = watched(clients.jobs(), clients.endpoints(), f"{parent(place)}/endpoints/{config.serving.endpoint}")
-    window = Window(*_times(until, hours or config.monitoring.interval_hours, now()), found.deployed_models)
-    scratch = full_name(place, f"monitoring_{now():%Y%m%d%H%M%S}_{secrets.token_hex(3)}")
-    labels = {**place.labels, "problem": label(config.name)}
-    report = watch_report(
-        clients, _question(session, found, window), Limits(scratch, config.data.maximum_bytes, labels)
+    config, clients = session.loaded.config, session.clients
+    period = _period(until, hours or config.monitoring.interval_hours, now())
+    found, report = compare(
+        clients, config.name, config.data, config.monitoring, endpoint=config.serving.endpoint, period=period
     )
-    _tell(session, report, window, found)
+    _tell(session, report, period, found)
     if report.anomalies:
         return ANOMALY
     return JUDGED if len(report.not_judged) < len(report.distances) else NOTHING_JUDGED
 
 
-def _times(until: str, hours: float, now: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
+def _period(until: str, hours: float, now: dt.datetime) -> Period:
     try:
         end = dt.datetime.fromisoformat(until) if until else now
     except ValueError as error:
@@ -57,25 +49,10 @@ def _times(until: str, hours: float, now: dt.datetime) -> tuple[dt.datetime, dt.
     end = end.astimezone(dt.UTC) if end.tzinfo else end.replace(tzinfo=dt.UTC)
     if hours <= 0:
         raise PlumblineError(f"a window of {hours:g} hours is none")
-    return end - dt.timedelta(hours=hours), end
+    return Period(start=end - dt.timedelta(hours=hours), end=end)
 
 
-def _question(session: Session, found: Watched, window: Window) -> Question:
-    config = session.loaded.config
-    monitoring, features = config.monitoring, config.data.features
-    return Question(
-        log_table=found.log_table,
-        training_table=found.training_table,
-        window=window,
-        kinds=kinds(features),
-        skew=thresholds(monitoring.skew, monitoring.skew_threshold, features),
-        drift=thresholds(monitoring.drift, monitoring.drift_threshold, features),
-        predictions=monitoring.prediction_drift,
-        minimum_rows=monitoring.minimum_values,
-    )
-
-
-def _tell(session: Session, report: WatchReport, window: Window, found: Watched) -> None:
+def _tell(session: Session, report: WatchReport, window: Period, found: Watched) -> None:
     say = session.say
     say(f"{window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M} UTC, {found.log_table}")
     say(f"against {found.training_table}, and the {window.end - window.start} before")

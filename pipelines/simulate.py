@@ -233,10 +233,15 @@ def _look(world: _World, start: dt.datetime, end: dt.datetime) -> Chapter:
         matched=int(float(str(run.metadata("observe", "observed")["matched"]))),
         judged=judged,
         alerts=tuple(f"{alert.kind}: {alert.summary}" for alert in alerts),
-        distances={},
+        distances=_distances(run),
         decision=decision,
         trained=_trained(world, launched, why=decision) if launched else None,
     )
+
+
+def _distances(run: Run) -> Mapping[str, float]:
+    found = run.metadata("drift", "distances").get("furthest")
+    return {str(name): float(distance) for name, distance in found.items()} if isinstance(found, dict) else {}
 
 
 def _judged(world: _World, run: Run) -> Iterator[Judged]:

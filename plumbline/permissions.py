@@ -65,6 +65,21 @@ _SERIES: Sequence[Row] = (
     ("jobs.insert", "table", "bigquery.tables.updateData"),
 )
 """A row in a time series: the first one makes the table."""
+_COMPARISON: Sequence[Row] = (
+    ("EndpointService.GetEndpoint", "project", "aiplatform.endpoints.get"),
+    ("JobService.GetModelDeploymentMonitoringJob", "project", "aiplatform.modelDeploymentMonitoringJobs.get"),
+    ("jobs.insert", "project", "bigquery.jobs.create"),
+    # Of the log and the training table, which lie in the same dataset as what it makes of them meanwhile.
+    ("jobs.insert", "table", "bigquery.tables.getData"),
+    ("jobs.insert", "dataset", "bigquery.tables.create"),
+    ("jobs.insert", "table", "bigquery.tables.update"),
+    ("jobs.insert", "table", "bigquery.tables.updateData"),
+    ("jobs.insert", "table", "bigquery.tables.delete"),
+    ("tables.get", "table", "bigquery.tables.get"),
+    ("BigQueryRead.CreateReadSession", "project", "bigquery.readsessions.create"),
+    ("BigQueryRead.ReadRows", "project", "bigquery.readsessions.getData"),
+)
+"""A log, compared with a training table and with the log of before."""
 _DECISION: Sequence[Row] = (
     ("tables.get", "table", "bigquery.tables.get"),
     ("jobs.insert", "project", "bigquery.jobs.create"),
@@ -219,6 +234,7 @@ _PIPELINE: Mapping[str, Sequence[Row]] = {
         *_SERIES,
     ),
     "alert": _SERIES,
+    "drift": (*_COMPARISON, ("ModelService.GetModel", "project", "aiplatform.models.get")),
     "decide": (("objects.get", "bucket", "storage.objects.get"), *_DECISION),
     "launch": (*_DECISION, *_LAUNCH),
 }
@@ -348,20 +364,7 @@ _SUBMITTER: Mapping[str, Sequence[Row]] = {
         ("tables.get", "table", "bigquery.tables.get"),
         ("objects.list", "bucket", "storage.objects.list"),
     ),
-    "monitor": (
-        ("EndpointService.GetEndpoint", "project", "aiplatform.endpoints.get"),
-        ("JobService.GetModelDeploymentMonitoringJob", "project", "aiplatform.modelDeploymentMonitoringJobs.get"),
-        ("jobs.insert", "project", "bigquery.jobs.create"),
-        # Of the log and the training table, which lie in the same dataset as what it makes of them meanwhile.
-        ("jobs.insert", "table", "bigquery.tables.getData"),
-        ("jobs.insert", "dataset", "bigquery.tables.create"),
-        ("jobs.insert", "table", "bigquery.tables.update"),
-        ("jobs.insert", "table", "bigquery.tables.updateData"),
-        ("jobs.insert", "table", "bigquery.tables.delete"),
-        ("tables.get", "table", "bigquery.tables.get"),
-        ("BigQueryRead.CreateReadSession", "project", "bigquery.readsessions.create"),
-        ("BigQueryRead.ReadRows", "project", "bigquery.readsessions.getData"),
-    ),
+    "monitor": _COMPARISON,
     "publish": (
         ("RegistryClient.upload_pipeline", "repository", "artifactregistry.repositories.uploadArtifacts"),
         ("RegistryClient.upload_pipeline", "repository", "artifactregistry.tags.create"),  # inferred

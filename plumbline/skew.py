@@ -11,8 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from plumbline.alerts import Alert
 from plumbline.errors import DataError
 from plumbline.features import Features
+from plumbline.observation import Period
 from plumbline.shift import Histogram, divergence, rank_distance
 
 Kind = Literal["number", "category"]
@@ -93,6 +95,43 @@ class WatchReport:
     def passed(self) -> bool:
         """Whether everything was judged, there was something, and nothing is an anomaly."""
         return bool(self.distances) and not self.anomalies and not self.not_judged
+
+
+def alerts(report: WatchReport, *, version: str, period: Period) -> tuple[Alert, ...]:
+    """An alert for what is far from training, and one for what is far from the window before; none where nothing is.
+
+    Args:
+        report: The distances.
+        version: Of the model that serves, by number.
+        period: The window.
+    """
+    kinds: Mapping[Objective, Literal["skew", "drift"]] = {
+        "skew": "skew",
+        "drift": "drift",
+        "prediction drift": "drift",
+    }
+    found: dict[Literal["skew", "drift"], list[Distance]] = {}
+    for each in report.anomalies:
+        found.setdefault(kinds[each.objective], []).append(each)
+    return tuple(
+        Alert(
+            kind=kind,
+            version=version,
+            window_start=period.start,
+            window_end=period.end,
+            summary=", ".join(f"{each.name} {each.value:.3f} (at most {each.threshold:g})" for each in distances),
+        )
+        for kind, distances in found.items()
+    )
+
+
+def furthest(report: WatchReport) -> Mapping[str, float]:
+    """The largest distance of each column that was judged."""
+    found: dict[str, float] = {}
+    for each in report.distances:
+        if each.value is not None:
+            found[each.name] = max(each.value, found.get(each.name, 0.0))
+    return found
 
 
 def table(report: WatchReport) -> Sequence[str]:

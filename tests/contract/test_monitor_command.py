@@ -16,7 +16,7 @@ from pipelines.monitor import monitor
 from pipelines.session import Session
 from plumbline.adapters import bigquery as bq
 from plumbline.adapters.clients import Clients
-from plumbline.adapters.endpoints import ensure
+from plumbline.adapters.endpoints import Kind, ensure
 from plumbline.adapters.monitoring_jobs import watch
 from plumbline.config import load_environment, load_problem
 from plumbline.environment import Place
@@ -91,7 +91,8 @@ def site(emulator: Emulator, tmp_path: Path) -> Site:
     session, said = session_of(emulator, tmp_path)
     clients, config = session.clients, session.loaded.config
     vertex = vx.connect(emulator)
-    endpoint = ensure(clients.endpoints(), clients.place, config.serving.endpoint, problem="flights", logging=1.0)
+    kind = Kind(logging=1.0)
+    endpoint = ensure(clients.endpoints(), clients.place, config.serving.endpoint, problem="flights", kind=kind)
     model = vx.deploy(vertex, endpoint.name, vx.upload(vertex)).id
     training = bq.full_name(clients.place, "training")
     table = pa.table({**rows(session, 0), config.data.label.column: [False] * ROWS})
@@ -162,7 +163,7 @@ def test_without_monitoring_or_a_log_there_is_nothing_to_compare(emulator: Emula
         monitor(session, hours=0, until="")
     clients, vertex = session.clients, vx.connect(emulator)
     name = session.loaded.config.serving.endpoint
-    endpoint = ensure(clients.endpoints(), clients.place, name, problem="flights", logging=0.0)
+    endpoint = ensure(clients.endpoints(), clients.place, name, problem="flights", kind=Kind())
     vx.deploy(vertex, endpoint.name, vx.upload(vertex))
     what = Watch("p.d.t", "late", "", {"distance": 0.3}, {}, 1.0, 24, ("one@example.com",))
     watch(clients.jobs(), clients.endpoints(), clients.place, endpoint.name, what)
