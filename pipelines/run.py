@@ -14,6 +14,7 @@ from pipelines.link import link
 from pipelines.parameters import parameters
 from plumbline.adapters import pipeline_jobs
 from plumbline.adapters.clients import Clients
+from plumbline.adapters.locks import held, lock_of
 from plumbline.adapters.pipeline_jobs import Order
 from plumbline.adapters.retries import patience_of
 from plumbline.config import Loaded
@@ -47,8 +48,17 @@ def start(request: Request, say: Say, *, now: Callable[[], dt.datetime]) -> str:
     Raises:
         PlumblineError: The run cannot start; nothing was made.
     """
-    config, clients = request.loaded.config, request.clients
-    wanted = order(request, job_id=f"{config.name.replace('_', '-')}-{now():%Y%m%d%H%M%S}-{secrets.token_hex(2)}")
+    config, clients, at = request.loaded.config, request.clients, now()
+    wanted = order(request, job_id=f"{config.name.replace('_', '-')}-{at:%Y%m%d%H%M%S}-{secrets.token_hex(2)}")
+    lock = lock_of(config.name)
+    with held(clients.storage(), clients.place.bucket, lock, now=at, holder=wanted.job_id) as ours:
+        if not ours:
+            raise ServiceError(f"another caller is starting a run of {config.name} at this moment: try again")
+        return _started(request, wanted, say)
+
+
+def _started(request: Request, wanted: Order, say: Say) -> str:
+    clients = request.clients
     for job in pipeline_jobs.running(clients.pipelines(), clients.place, wanted.labels["problem"]):
         run_id = job.name.rpartition("/")[2]
         if job.labels.get(INPUTS) != wanted.labels[INPUTS]:

@@ -89,11 +89,14 @@ _DECISION: Sequence[Row] = (
     ("PipelineService.GetPipelineJob", "project", "aiplatform.pipelineJobs.get"),
 )
 """Whether to train: what was trained, which rows are new, which alerts were raised."""
-_LAUNCH: Sequence[Row] = (
-    # The lock is an object that is made, read where it is another's, and deleted.
+_LOCK: Sequence[Row] = (
+    # An object that is made, read where it is another's, and deleted.
     ("objects.insert", "bucket", "storage.objects.create"),
     ("objects.get", "bucket", "storage.objects.get"),
     ("objects.delete", "bucket", "storage.objects.delete"),
+)
+_LAUNCH: Sequence[Row] = (
+    *_LOCK,
     ("PipelineService.CreatePipelineJob", "project", "aiplatform.pipelineJobs.create"),
     ("PipelineService.CreatePipelineJob", "service_account", "iam.serviceAccounts.actAs"),
 )
@@ -287,8 +290,8 @@ _SUBMITTER: Mapping[str, Sequence[Row]] = {
         ("PipelineService.CreatePipelineJob", "project", "aiplatform.pipelineJobs.create"),
         ("PipelineService.CreatePipelineJob", "service_account", "iam.serviceAccounts.actAs"),
         ("PipelineService.GetPipelineJob", "project", "aiplatform.pipelineJobs.get"),
-        # At the end of a run its pages are fetched, and one prediction.
-        ("objects.get", "bucket", "storage.objects.get"),
+        # Also for its pages, which are fetched at the end of a run, with one prediction.
+        *_LOCK,
         ("EndpointService.GetEndpoint", "project", "aiplatform.endpoints.get"),
         ("PredictionService.Predict", "project", "aiplatform.endpoints.predict"),
     ),

@@ -1,7 +1,7 @@
 """Continuous training: whether to train now, why, and on which windows of time. The decision is a function of facts."""
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from plumbline.alerts import Alert
 from plumbline.continuous import Retraining
@@ -103,15 +103,28 @@ def decide(facts: Facts, retraining: Retraining) -> Decision:
     return Decision(train=train, text=text, blocked=against if found else (), evidence=evidence)
 
 
-def first_day(latest: dt.datetime | None, now: dt.datetime, split: Split) -> dt.date:
+def first_day(days: Iterable[dt.date], now: dt.datetime, split: Split) -> dt.date:
     """The first day that no window has: of data that ends today, the day is not over; without data the config's.
 
     Args:
-        latest: The time of the last row before now, on the clock of the rows; None where there is no row.
+        days: With a row, on the clock of the rows.
         now: The time.
         split: The config's windows.
     """
-    return split.test.end if latest is None else min(latest.date() + _DAY, now.date())
+    last = max(days, default=None)
+    return split.test.end if last is None else min(last + _DAY, now.date())
+
+
+def new_rows(by_day: Mapping[dt.date, int], train: Window, trained_to: dt.date | None) -> int:
+    """Rows of a training window after the last day that a model was trained on.
+
+    Args:
+        by_day: Rows of each day.
+        train: The window.
+        trained_to: That day; None where nothing was trained yet, so that all rows are new.
+    """
+    start = train.start if trained_to is None else max(train.start, trained_to + _DAY)
+    return sum(count for day, count in by_day.items() if start <= day < train.end)
 
 
 def moved(split: Split, day: dt.date) -> Split:

@@ -12,9 +12,15 @@ from google.api_core import exceptions
 from google.cloud import storage
 
 from plumbline.adapters.operations import service_errors
+from plumbline.labels import label
 
-STALE_S = 600.0
-"""A holder that old has died: what it does takes seconds."""
+STALE_S = 1800.0
+"""A holder that old has died: what it does takes seconds, and minutes where each call is tried again and again."""
+
+
+def lock_of(problem: str) -> str:
+    """The name of the lock on starting a training of a problem."""
+    return f"locks/{label(problem)}"
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from google.cloud import aiplatform_v1 as vertex
@@ -10,7 +11,7 @@ from google.cloud import aiplatform_v1 as vertex
 from plumbline.adapters import bigquery as bq
 from plumbline.adapters import pipeline_jobs, registry
 from plumbline.adapters.clients import Clients
-from plumbline.adapters.locks import held
+from plumbline.adapters.locks import held, lock_of
 from plumbline.adapters.operations import service_errors
 from plumbline.adapters.pipeline_jobs import Order
 from plumbline.adapters.series import alerts_since
@@ -18,8 +19,8 @@ from plumbline.continuous import Retraining
 from plumbline.evidence import Evidence
 from plumbline.labels import label
 from plumbline.problem import Data, Split
-from plumbline.query import fill
-from plumbline.retraining import NEVER, Decision, Facts, Training, decide, first_day, moved
+from plumbline.query import fill, uncommented
+from plumbline.retraining import NEVER, Decision, Facts, Training, decide, first_day, moved, new_rows
 from plumbline.section import from_json, to_json
 
 
@@ -73,23 +74,20 @@ def gather(clients: Clients, order: Order, *, now: dt.datetime) -> Facts:
         DataError: The query is refused, or reads too much.
     """
     name, data, sql = order.parameters["name"], from_json(Data, order.parameters["data"]), order.parameters["sql"]
-    trainings = tuple(map(_training, pipeline_jobs.jobs(clients.pipelines(), clients.place, label(name))))
     version = registry.champion(clients.models(), clients.place, name)
     trained_to = registry.trained_to(clients.models(), version) if version else None
-    split = moved(data.split, _day_after_the_last_row(clients, data, sql, now))
-    first = max(split.train.start, trained_to + dt.timedelta(days=1)) if trained_to else split.train.start
-    known = Facts(
+    by_day = _rows_by_day(clients, data, sql, now)
+    split = moved(data.split, first_day(by_day, now, data.split))
+    rows = Facts(
         now=now,
-        trainings=trainings,
+        trainings=(),
         champion=version.rpartition("@")[2],
         trained_to=trained_to,
         split=split,
-        new_rows=_rows(clients, data, sql, first, split.train.end),
+        new_rows=new_rows(by_day, split.train, trained_to),
         alerts=(),
     )
-    answer = known.answer
-    tried = _windows(clients, answer) if answer else None
-    return replace(known, alerts=alerts_since(clients, name, answer.started if answer else None), tried=tried)
+    return _with_trainings(clients, name, rows)
 
 
 def look(clients: Clients, order: Order, retraining: Retraining | None, *, now: dt.datetime) -> Decision:
@@ -100,15 +98,21 @@ def look(clients: Clients, order: Order, retraining: Retraining | None, *, now: 
 def launch(clients: Clients, order: Order, retraining: Retraining | None, *, now: dt.datetime) -> Started:
     """Decides, and starts the training where that is the decision. Of several callers at once one does.
 
-    The decision is made while the lock is held: whoever comes next sees the run that was started.
+    Rows are counted before the lock is taken, which may take minutes; trainings are looked at again while it is held,
+    which takes none: whoever comes next sees the run that was started.
     """
-    name = order.parameters["name"]
+    if retraining is None:
+        return Started(NEVER)
+    facts, name = gather(clients, order, now=now), order.parameters["name"]
+    decision = decide(facts, retraining)
+    if not decision.train:
+        return Started(decision)
     run_id = f"{name.replace('_', '-')}-{now:%Y%m%d%H%M%S}-{secrets.token_hex(2)}"
-    with held(clients.storage(), clients.place.bucket, f"locks/{label(name)}", now=now, holder=run_id) as ours:
+    with held(clients.storage(), clients.place.bucket, lock_of(name), now=now, holder=run_id) as ours:
         if not ours:
             told = "another caller is starting a training at this moment"
-            return Started(Decision(train=False, text=f"do not train: {told}", blocked=(told,)))
-        decision = look(clients, order, retraining, now=now)
+            return Started(replace(decision, train=False, text=f"do not train: {told}", blocked=(told,)))
+        decision = decide(_with_trainings(clients, name, facts), retraining)
         if not decision.train or decision.evidence is None:
             return Started(decision)
         wanted = changed(order, decision.evidence, run_id)
@@ -120,6 +124,15 @@ def changed(order: Order, evidence: Evidence, run_id: str) -> Order:
     data = replace(from_json(Data, order.parameters["data"]), split=evidence.split)
     parameters = {**order.parameters, "data": to_json(data), "why": to_json(evidence)}
     return replace(order, job_id=run_id, parameters=parameters, labels={**order.labels, "inputs": label(run_id)})
+
+
+def _with_trainings(clients: Clients, name: str, facts: Facts) -> Facts:
+    """The facts with the trainings as they are, and the alerts that none of them has answered."""
+    found = tuple(map(_training, pipeline_jobs.jobs(clients.pipelines(), clients.place, label(name))))
+    known = replace(facts, trainings=found)
+    answer = known.answer
+    alerts = alerts_since(clients, name, answer.started if answer else None)
+    return replace(known, alerts=alerts, tried=_windows(clients, answer) if answer else None)
 
 
 def _training(job: vertex.PipelineJob) -> Training:
@@ -134,26 +147,18 @@ def _windows(clients: Clients, training: Training) -> Split | None:
     return from_json(Data, text).split if text else None
 
 
-def _day_after_the_last_row(clients: Clients, data: Data, sql: str, now: dt.datetime) -> dt.date:
-    """The first day after the data: windows that end later would be empty at their end.
+def _rows_by_day(clients: Clients, data: Data, sql: str, now: dt.datetime) -> Mapping[dt.date, int]:
+    """How many rows the features' query has on each day up to now.
 
     Rows of the future, such as a timetable has them, do not count.
     """
-    latest = _fetch(clients, data, sql, f"MAX({data.time})", f"{data.time} < '{now:%Y-%m-%d %H:%M:%S}'")
-    return first_day(latest if isinstance(latest, dt.datetime) else None, now, data.split)
-
-
-def _rows(clients: Clients, data: Data, sql: str, start: dt.date, end: dt.date) -> int:
-    """Rows whose time lies in [start, end)."""
-    if start >= end:
-        return 0
-    within = f"{data.time} >= '{start} 00:00:00' AND {data.time} < '{end} 00:00:00'"
-    return int(str(_fetch(clients, data, sql, "COUNT(*)", within)))
-
-
-def _fetch(clients: Clients, data: Data, sql: str, what: str, where: str) -> object:
-    """One value of the features' query."""
-    filled = fill(sql, {table: bq.full_name(clients.place, table) for table in data.tables}).rstrip().removesuffix(";")
-    selected = f"SELECT {what} AS found FROM (\n{filled}\n) WHERE {where}"  # noqa: S608 - the config's own query
+    filled = fill(uncommented(sql), {table: bq.full_name(clients.place, table) for table in data.tables})
+    counted = f"""SELECT DATE({data.time}) AS day, COUNT(*) AS found
+FROM (
+{filled.rstrip().removesuffix(";")}
+)
+WHERE {data.time} < '{now:%Y-%m-%d %H:%M:%S}'
+GROUP BY day"""  # noqa: S608 - the config's own query
     labels = clients.place.labels
-    return bq.fetch(clients.bigquery(), selected, maximum_bytes=data.maximum_bytes, labels=labels)[0]["found"]
+    rows = bq.fetch(clients.bigquery(), counted, maximum_bytes=data.maximum_bytes, labels=labels)
+    return {day: int(str(row["found"])) for row in rows if isinstance(day := row["day"], dt.date)}

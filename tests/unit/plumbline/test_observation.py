@@ -4,7 +4,7 @@ import datetime as dt
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plumbline.continuous import Observation
@@ -72,6 +72,7 @@ def at(text: str) -> dt.datetime:
     return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**6), st.integers(0, 500), st.integers(1, 500))
 def test_windows_tile_time(minutes: int, delay: int, length: int) -> None:
     """Whenever it is: the window has its length, its labels are known, and the next one's are not yet."""

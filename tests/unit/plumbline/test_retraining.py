@@ -4,13 +4,13 @@ import datetime as dt
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plumbline.alerts import Alert
 from plumbline.continuous import Retraining, read_retraining
 from plumbline.problem import Split, Window
-from plumbline.retraining import Facts, Training, decide, first_day, moved
+from plumbline.retraining import Facts, Training, decide, first_day, moved, new_rows
 from plumbline.section import to_json
 
 NOW = dt.datetime(2026, 3, 10, 12, tzinfo=dt.UTC)
@@ -182,6 +182,7 @@ FACTS = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(FACTS, RETRAININGS)
 def test_whatever_the_facts_no_training_is_one_too_many(facts: Facts, retraining: Retraining) -> None:
     """What is decided never begins beside another, inside a cool-down, over the limit, or without a reason."""
@@ -198,6 +199,7 @@ def test_whatever_the_facts_no_training_is_one_too_many(facts: Facts, retraining
         assert found.text.startswith("do not train")
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(1, 400), min_size=5, max_size=5),
     st.dates(dt.date(1990, 1, 1), dt.date(2090, 1, 1)),
@@ -220,17 +222,34 @@ def test_windows_keep_their_lengths_and_gaps(lengths: list[int], start: dt.date,
 
 
 @pytest.mark.parametrize(
-    ("latest", "wanted"),
+    ("days", "wanted"),
     [
-        (None, SPLIT.test.end),
-        (dt.datetime(2026, 3, 8, 23), dt.date(2026, 3, 9)),  # noqa: DTZ001 - the rows' own clock
-        (dt.datetime(2026, 3, 9, 23), dt.date(2026, 3, 10)),  # noqa: DTZ001 - as above
-        (dt.datetime(2026, 3, 10, 11), dt.date(2026, 3, 10)),  # noqa: DTZ001 - as above
+        ([], SPLIT.test.end),
+        ([dt.date(2026, 3, 8), dt.date(2026, 2, 1)], dt.date(2026, 3, 9)),
+        ([dt.date(2026, 3, 9)], dt.date(2026, 3, 10)),
+        ([dt.date(2026, 3, 9), dt.date(2026, 3, 10)], dt.date(2026, 3, 10)),
     ],
 )
-def test_windows_end_with_the_last_day_that_is_over(latest: dt.datetime | None, wanted: dt.date) -> None:
+def test_windows_end_with_the_last_day_that_is_over(days: list[dt.date], wanted: dt.date) -> None:
     """Today is not, and without data the config's windows stay."""
-    assert first_day(latest, NOW, SPLIT) == wanted
+    assert first_day(days, NOW, SPLIT) == wanted
+
+
+@pytest.mark.parametrize(
+    ("trained_to", "wanted"),
+    [
+        (None, 31),
+        (dt.date(2025, 6, 1), 31),
+        (dt.date(2026, 1, 20), 11),
+        (dt.date(2026, 1, 30), 1),
+        (dt.date(2026, 1, 31), 0),
+        (dt.date(2026, 3, 1), 0),
+    ],
+)
+def test_rows_are_new_after_the_last_day_of_the_champion(trained_to: dt.date | None, wanted: int) -> None:
+    """Of the training window alone, January, with a row a day."""
+    by_day = {dt.date(2025, 12, 1) + number * DAY: 1 for number in range(100)}
+    assert new_rows(by_day, SPLIT.train, trained_to) == wanted
 
 
 def test_a_section_travels_as_text() -> None:
