@@ -4,15 +4,12 @@ import bisect
 import datetime as dt
 import email
 import json
-import os
 import shutil
-import socket
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,20 +23,16 @@ from google.protobuf import duration_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.aiplatform.context import Context
 from emulator.aiplatform.monitoring_jobs import distance
-from emulator.aiplatform.server import create_service
 from emulator.clock import ManualClock
-from emulator.processes import Supervisor
-from emulator.serving import served
-from emulator.store import Store
 from plumbline.adapters.bigquery import load_table
 from plumbline.skew import distance_between
 from plumbline.skew_counts import count
 from tests.contract import vertex as vx
-from tests.contract.conftest import LOCATION, PROJECT, Emulator
+from tests.contract.conftest import PROJECT, Emulator
 from tests.contract.request_log import Logged, write
 from tests.contract.vertex import PARENT, Vertex, clients
+from tests.contract.vertex_alone import advance, kill, start, stop, vertex_on
 
 START = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
@@ -50,6 +43,8 @@ STATE = v1.JobState
 FEATURES = {"distance": "number", "carrier": "string", "absent": "number", "unwatched": "string"}
 THRESHOLDS = {"distance": 0.3, "carrier": 0.1, "absent": 0.3, "unwatched": 0.0}
 _SOON_S = 30.0
+_KILLS_S = (0.02, 0.1, 0.2, 0.4)
+"""After the end of a window; its queries take a few tenths of a second, together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,23 +111,8 @@ def soon(true: Callable[[], object]) -> None:
 @contextmanager
 def site_on(emulator: Emulator, state: Path, clock: ManualClock, dataset: str) -> Iterator[Site]:
     """Vertex AI on a state folder and a clock, until a clean stop."""
-    state.mkdir(exist_ok=True)
-    path = f"{Path(sys.executable).parent}:{os.defpath}"
-    supervisor = Supervisor({"PATH": path}, owner=str(state))
-    store = Store(state / "vertex.sqlite")
-    url = emulator.endpoints.bigquery
-    context = Context(
-        PROJECT, LOCATION, state=state, store=store, clock=clock, supervisor=supervisor, path=path, bigquery=url
-    )
-    service = create_service(context)
-    with socket.create_server(("127.0.0.1", 0)) as listener, served(service.app, listener, "vertex"):
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        try:
-            yield Site(clients(url, state), clock, emulator.bigquery(), dataset)
-        finally:
-            service.stop()
-            supervisor.stop_all()
-            store.close()
+    with vertex_on(emulator.endpoints.bigquery, state, clock) as url:
+        yield Site(clients(url, state), clock, emulator.bigquery(), dataset)
 
 
 @pytest.fixture
@@ -330,6 +310,39 @@ def test_windows_are_neither_lost_nor_doubled_by_a_kill(emulator: Emulator, tmp_
         ends = [entry["jsonPayload"]["endTime"] for entry in after.entries(name)]
         assert Counter(ends) == {"2026-03-02T01:00:00Z": 1, "2026-03-02T02:00:00Z": 1}
         assert len(after.mails()) == 2
+
+
+def test_kills_in_the_middle_of_windows_lose_none_and_tell_none_twice(
+    emulator: Emulator, tmp_path: Path, dataset: str
+) -> None:
+    """Four windows, a kill -9 at another moment of the work on each: in the end each is told once, in order."""
+    state, windows = tmp_path / "state", len(_KILLS_S)
+    process, url = start(emulator.endpoints.bigquery, state, START)
+    site = Site(clients(url, state), ManualClock(START), emulator.bigquery(), dataset)
+    name, model = watched(site)
+    for hour, pause in enumerate(_KILLS_S):
+        at = START + hour * HOUR
+        site.asked(at, moved() if hour % 2 else usual(), model)
+        advance(process, HOUR)
+        time.sleep(pause)
+        kill(process)
+        process, url = start(emulator.endpoints.bigquery, state, at + HOUR)
+    site = replace(site, vertex=clients(url, state))
+    try:
+        soon(lambda: site.job(name).next_schedule_time > START + windows * HOUR)
+        ends = [
+            (entry["jsonPayload"]["anomalyObjective"], entry["jsonPayload"]["endTime"]) for entry in site.entries(name)
+        ]
+        skewed = [f"2026-03-02T{hour + 1:02}:00:00Z" for hour in range(1, windows, 2)]
+        drifted = [f"2026-03-02T{hour + 1:02}:00:00Z" for hour in range(1, windows)]
+        assert Counter(ends) == Counter(
+            [("RAW_FEATURE_SKEW", end) for end in skewed] + [("RAW_FEATURE_DRIFT", end) for end in drifted]
+        )
+        assert [end for _, end in ends] == sorted(end for _, end in ends)
+        assert len(site.stats(name, model, SKEW)["SKEW", "distance"]) == windows
+        assert len(site.mails()) == len(ends)
+    finally:
+        stop(process)
 
 
 NUMBERS = st.lists(
