@@ -96,6 +96,9 @@ class Replica:
         headers = {"Content-Type": content_type} if content_type else {}
         try:
             response = self.pool.urlopen(verb, route, body=body, headers=headers, retries=False, timeout=timeout_s)
+        except urllib3.exceptions.NewConnectionError as error:
+            # Nobody listens: in some releases of urllib3 this is a timeout too.
+            raise BrokenOffError(str(error)) from error
         except urllib3.exceptions.TimeoutError as error:
             raise TimeoutError(f"no answer within {timeout_s:g} s") from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
