@@ -78,13 +78,13 @@ def _sample_data(options: argparse.Namespace) -> int:
         return commands.sample_data(environment, ready)
 
 
-def _load(options: argparse.Namespace) -> int:
+def _load_table(options: argparse.Namespace) -> int:
     """A table of your own, from a Parquet or CSV file into the environment's BigQuery."""
     environment = _environment(options)
     with _emulator(options, environment) as ready:
         from pipelines import commands  # noqa: PLC0415 - see _run_local
 
-        return commands.load(environment, ready, table=options.table, file=options.file)
+        return commands.load_table(environment, ready, table=options.table, file=options.file)
 
 
 def _compile(options: argparse.Namespace) -> int:
@@ -174,6 +174,12 @@ def _ablate(options: argparse.Namespace) -> int:
     return _on_cloud(options, "ablate", seeds=options.seeds)
 
 
+def _load(options: argparse.Namespace) -> int:
+    """Ask the endpoint of the last run by a schedule: what rate it holds, and how replicas follow."""
+    given = {name: getattr(options, name) for name in ("seconds", "limit_ms", "seed", "yes", "spike")}
+    return _on_cloud(options, "load", rates=tuple(options.rates), **given)
+
+
 def _on_cloud(options: argparse.Namespace, command: str, **given: object) -> int:
     """Runs a command of `pipelines.cloud` in the environment; one with endpoints has its emulator started."""
     session = _session(options)
@@ -215,7 +221,7 @@ _PLACED = {
     "serve-local": _serve_local,
     "stop": _stop,
     "sample-data": _sample_data,
-    "load": _load,
+    "load-table": _load_table,
     "run-pipeline": _run_pipeline,
     "doctor": _doctor,
     "images": _images,
@@ -226,6 +232,7 @@ _PLACED = {
     "janitor": _janitor,
     "publish": _publish,
     "ablate": _ablate,
+    "load": _load,
 }
 """The commands that work in an environment."""
 
@@ -268,8 +275,9 @@ def _options() -> argparse.Namespace:
         "--seeds", type=int, default=3, help="trainings of each kind; from 2 on chance in training is known"
     )
     added["publish"].add_argument("--tag", required=True)
-    added["load"].add_argument("--table", required=True, help="name of the table, without project and dataset")
-    added["load"].add_argument("--file", type=Path, required=True, help="a .parquet or .csv file")
+    added["load-table"].add_argument("--table", required=True, help="name of the table, without project and dataset")
+    added["load-table"].add_argument("--file", type=Path, required=True, help="a .parquet or .csv file")
+    _add_load(added["load"])
     compiling = commands.add_parser("compile", help=_compile.__doc__)
     compiling.add_argument("--output", type=Path, default=Path("training.yaml"))
     compiling.add_argument("--golden", action="store_true", help="compare with the golden file")
@@ -278,6 +286,17 @@ def _options() -> argparse.Namespace:
     commands.add_parser("schemas", help=_schemas.__doc__).set_defaults(command=_schemas)
     commands.add_parser("permissions", help=_permissions.__doc__).set_defaults(command=_permissions)
     return parser.parse_args()
+
+
+def _add_load(parser: argparse.ArgumentParser) -> None:
+    text = "requests/s of the steps; if none are given they follow from serving.load"
+    parser.add_argument("--rates", type=float, nargs="*", default=(), help=text)
+    parser.add_argument("--spike", type=float, help="requests/s after the steps, twice the largest; 0 is no spike")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of a step (%(default)s)")
+    text = "a rate is held while its 99th percentile is below (%(default)s)"
+    parser.add_argument("--limit-ms", type=float, default=250.0, help=text)
+    parser.add_argument("--seed", type=int, default=7, help="of the random times (%(default)s)")
+    parser.add_argument("--yes", action="store_true", help="Google Cloud may be asked")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pipelines import janitor as janitors
 from pipelines import plan as plans
@@ -121,6 +122,13 @@ def ablate(session: Session, *, seeds: int) -> int:
     if session.environment.endpoints is not None:
         return ablation.ablate(session, seeds=seeds, images=ablation.trainer_images(session))
     return ablation.ablate(session, seeds=seeds, images=lambda: _images(session, code_digest(), build=True))
+
+
+def load(session: Session, **asked: Any) -> int:
+    """Asks the endpoint by a schedule, and says what it held."""
+    from pipelines import load as loading  # noqa: PLC0415 - only this command needs it
+
+    return loading.load(session, loading.Asked(**asked))
 
 
 def schedule(session: Session, examined: Examined) -> int:
