@@ -38,9 +38,15 @@ stop: $(READY) ## End the emulator now (it ends by itself ten minutes after the 
 sample-data: $(READY) ## Load the example's tables into the environment's BigQuery (run-local does it by itself)
 	@$(RUN) sample-data --env $(ENV) --state $(STATE) $(OVERRIDES)
 
+.PHONY: load-table
+load-table: $(READY) ## Load a table of your own: make load-table TABLE=orders FILE=orders.parquet
+	@$(RUN) load-table --env $(ENV) --state $(STATE) $(OVERRIDES) --table $(TABLE) --file $(FILE)
+
 .PHONY: load
-load: $(READY) ## Load a table of your own: make load TABLE=orders FILE=orders.parquet
-	@$(RUN) load --env $(ENV) --state $(STATE) $(OVERRIDES) --table $(TABLE) --file $(FILE)
+load: $(READY) ## Ask the endpoint by a schedule, and see what it holds: RATES="5 20 80" SPIKE=160
+	@$(RUN) load --config $(CONFIG) --env $(ENV) --state $(STATE) $(OVERRIDES) $(if $(RATES),--rates $(RATES)) \
+	  $(if $(SPIKE),--spike $(SPIKE)) $(if $(STEP_S),--seconds $(STEP_S)) $(if $(LIMIT_MS),--limit-ms $(LIMIT_MS)) \
+	  $(if $(filter yes,$(YES)),--yes)
 
 .PHONY: ablate
 ablate: $(READY) ## Say what each group of features is worth: a training without each (SEEDS=3), on the last run's dataset

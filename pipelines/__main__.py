@@ -80,13 +80,13 @@ def _sample_data(options: argparse.Namespace) -> int:
         return commands.sample_data(environment, ready)
 
 
-def _load(options: argparse.Namespace) -> int:
+def _load_table(options: argparse.Namespace) -> int:
     """A table of your own, from a Parquet or CSV file into the environment's BigQuery."""
     environment = _environment(options)
     with _emulator(options, environment) as ready:
         from pipelines import commands  # noqa: PLC0415 - see _run_local
 
-        return commands.load(environment, ready, table=options.table, file=options.file)
+        return commands.load_table(environment, ready, table=options.table, file=options.file)
 
 
 def _compile(options: argparse.Namespace) -> int:
@@ -210,6 +210,12 @@ def _monitor(options: argparse.Namespace) -> int:
     return _on_cloud(options, "monitor", hours=options.hours, until=options.until)
 
 
+def _load(options: argparse.Namespace) -> int:
+    """Ask the endpoint of the last run by a schedule: what rate it holds, and how replicas follow."""
+    given = {name: getattr(options, name) for name in ("seconds", "limit_ms", "seed", "yes", "spike")}
+    return _on_cloud(options, "load", rates=tuple(options.rates), **given)
+
+
 def _on_cloud(options: argparse.Namespace, command: str, **given: object) -> int:
     """Runs a command of `pipelines.cloud` in the environment; one with endpoints has its emulator started."""
     session = _session(options)
@@ -251,7 +257,7 @@ _PLACED = {
     "serve-local": _serve_local,
     "stop": _stop,
     "sample-data": _sample_data,
-    "load": _load,
+    "load-table": _load_table,
     "run-pipeline": _run_pipeline,
     "doctor": _doctor,
     "images": _images,
@@ -267,6 +273,7 @@ _PLACED = {
     "evaluate": _evaluate,
     "retrain": _retrain,
     "monitor": _monitor,
+    "load": _load,
 }
 """The commands that work in an environment."""
 
@@ -316,8 +323,9 @@ def _options() -> argparse.Namespace:
     added["monitor"].add_argument("--hours", type=float, default=0, help="of the window; 0: monitoring.interval_hours")
     added["monitor"].add_argument("--until", default="", help="end of the window, as 2026-03-02T06:00; empty: now")
     added["publish"].add_argument("--tag", required=True)
-    added["load"].add_argument("--table", required=True, help="name of the table, without project and dataset")
-    added["load"].add_argument("--file", type=Path, required=True, help="a .parquet or .csv file")
+    added["load-table"].add_argument("--table", required=True, help="name of the table, without project and dataset")
+    added["load-table"].add_argument("--file", type=Path, required=True, help="a .parquet or .csv file")
+    _add_load(added["load"])
     compiling = commands.add_parser("compile", help=_compile.__doc__)
     compiling.add_argument("--graph", choices=("training", "evaluation"), default="training")
     compiling.add_argument("--output", type=Path, help="GRAPH.yaml if not given")
@@ -327,6 +335,17 @@ def _options() -> argparse.Namespace:
     commands.add_parser("schemas", help=_schemas.__doc__).set_defaults(command=_schemas)
     commands.add_parser("permissions", help=_permissions.__doc__).set_defaults(command=_permissions)
     return parser.parse_args()
+
+
+def _add_load(parser: argparse.ArgumentParser) -> None:
+    text = "requests/s of the steps; if none are given they follow from serving.load"
+    parser.add_argument("--rates", type=float, nargs="*", default=(), help=text)
+    parser.add_argument("--spike", type=float, help="requests/s after the steps, twice the largest; 0 is no spike")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of a step (%(default)s)")
+    text = "a rate is held while its 99th percentile is below (%(default)s)"
+    parser.add_argument("--limit-ms", type=float, default=250.0, help=text)
+    parser.add_argument("--seed", type=int, default=7, help="of the random times (%(default)s)")
+    parser.add_argument("--yes", action="store_true", help="Google Cloud may be asked")
 
 
 if __name__ == "__main__":

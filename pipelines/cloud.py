@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pipelines import evaluate as evaluate_
 from pipelines import janitor as janitors
@@ -152,6 +153,13 @@ def monitor(session: Session, *, hours: float, until: str) -> int:
     from pipelines import monitor as monitoring  # noqa: PLC0415 - only this command needs it
 
     return monitoring.monitor(session, hours=hours, until=until)
+
+
+def load(session: Session, **asked: Any) -> int:
+    """Asks the endpoint by a schedule, and says what it held."""
+    from pipelines import load as loading  # noqa: PLC0415 - only this command needs it
+
+    return loading.load(session, loading.Asked(**asked))
 
 
 def schedule(session: Session, examined: Examined) -> int:

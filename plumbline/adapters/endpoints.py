@@ -215,6 +215,17 @@ def deployed(endpoints: Endpoints, endpoint: vertex.Endpoint, version: str) -> v
     return next((m for m in now.deployed_models if f"{m.model.split('@')[0]}@{m.model_version_id}" == version), None)
 
 
+def available_replicas(endpoints: Endpoints, name: str) -> int:
+    """The replicas of an endpoint that take traffic, of all its models; 0 where the service does not say.
+
+    Raises:
+        ServiceError: The service cannot be asked.
+    """
+    with service_errors(f"replicas of {name}"):
+        models = endpoints.get_endpoint(name=name).deployed_models
+    return sum(model.status.available_replica_count for model in models)
+
+
 def move_traffic(endpoints: Endpoints, endpoint: vertex.Endpoint, deployed_id: str) -> None:
     """All traffic to one deployed model."""
     share_traffic(endpoints, endpoint, {deployed_id: 100})
