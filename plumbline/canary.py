@@ -1,11 +1,12 @@
 """How the traffic moves to a new version, and when it is taken back."""
 
+import math
 import statistics
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-import numpy as np
 from pydantic import Field, field_validator
 
 from plumbline.section import Count, Fraction, Positive, section
@@ -125,11 +126,11 @@ def scores_apart(one: Sequence[float], other: Sequence[float]) -> float:
 
     It is the largest difference between the shares of both that lie below a score, whatever the score.
     """
-    if not one or not other or not np.isfinite([*one, *other]).all():
-        return float("nan")
-    scores = np.concatenate([one, other])
-    below = [np.searchsorted(np.sort(sample), scores, side="right") / len(sample) for sample in (one, other)]
-    return float(np.abs(below[0] - below[1]).max())
+    if not one or not other or not all(map(math.isfinite, (*one, *other))):
+        return math.nan
+    first, second = sorted(one), sorted(other)
+    shares = ((bisect_right(sample, score) / len(sample) for sample in (first, second)) for score in (*one, *other))
+    return max(abs(share - other_share) for share, other_share in shares)
 
 
 def _shift(own: Sequence[Reply], others: Sequence[Reply]) -> float:

@@ -1,13 +1,18 @@
 """A version's probe, kept beside its model: it can be deployed again, and tested, without the dataset of its run."""
 
+from __future__ import annotations
+
 import json
+from typing import TYPE_CHECKING
 
 import numpy as np
-from google.cloud import storage
 
 from plumbline.adapters.operations import service_errors
 from plumbline.errors import ModelError
 from plumbline.probe import Probe
+
+if TYPE_CHECKING:
+    from google.cloud import storage
 
 
 def keep(client: storage.Client, artifact_uri: str, probe: Probe) -> None:
@@ -33,4 +38,5 @@ def kept(client: storage.Client, artifact_uri: str) -> Probe:
 
 def _blob(client: storage.Client, artifact_uri: str) -> storage.Blob:
     # Beside the directory, not in it: what is in it is the version's content.
-    return storage.Blob.from_uri(f"{artifact_uri.rstrip('/')}-probe.json", client=client)
+    bucket, _, folder = artifact_uri.removeprefix("gs://").partition("/")
+    return client.bucket(bucket).blob(f"{folder.rstrip('/')}-probe.json")

@@ -18,7 +18,6 @@ from plumbline.adapters import endpoints as on
 from plumbline.adapters.clients import Clients
 from plumbline.adapters.load_test import replica_rate
 from plumbline.adapters.registry import champion, promote
-from plumbline.adapters.shadow import shadow
 from plumbline.canary import Stage
 from plumbline.deployment import STAGING, Scaling, check_load, check_scaling, scaling
 from plumbline.errors import ServiceError
@@ -172,7 +171,9 @@ def _try(new: _Candidate, *, beside: bool, is_shadow: bool = False) -> MeasuredR
             on.settle(endpoints, deployment, timeout_s=serving.timeout_s)
         on.move_traffic(endpoints, staging, _found(endpoints, staging, new.version).id)
         _ask(clients, staging, new.probe)
-        if is_shadow:
+        if is_shadow and serving.canary.shadow:
+            from plumbline.adapters.shadow import shadow  # noqa: PLC0415 - takes seconds, and few ask for it
+
             shadow(clients, serving, new.endpoint, staging.name)
         return _measured(clients, serving, staging.name, new.probe)
     except BaseException:  # also an interrupt

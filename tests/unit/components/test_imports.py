@@ -53,9 +53,15 @@ BUDGETS: Mapping[str, frozenset[str]] = {
     "explain": _DATA,
     "card": _DATA | {"jinja2", "jsonschema", "model_card_toolkit"},
     "register": _DATA | _VERTEX,
-    "deploy": _DATA | _VERTEX,
+    "deploy": _DATA | _VERTEX | {"google.cloud.storage"},
     "monitor": _DATA | _VERTEX,
     "report": _DATA | _VERTEX | {"jinja2"},
+    "observe": _DATA | _VERTEX | _BIGQUERY,
+    "judge": _DATA | _VERTEX | _BIGQUERY,
+    "alert": _DATA | _VERTEX | _BIGQUERY,
+    "drift": _DATA | _VERTEX | _BIGQUERY,
+    "decide": _DATA | _VERTEX | _BIGQUERY | {"google.cloud.storage"},
+    "launch": _DATA | _VERTEX | _BIGQUERY | {"google.cloud.storage"},
 }
 _LATER: Mapping[str, str] = {
     "card": "import plumbline.adapters.model_card_toolkit as adapter; adapter.load()",
