@@ -40,7 +40,7 @@ from plumbline.prototype import Prototype
 from plumbline.quality import Judgements
 from plumbline.runs import Run, outcome
 from plumbline.scoreboard import OVERALL, Estimate, find
-from plumbline.section import from_json
+from plumbline.section import from_json, to_json
 from plumbline.simulation import Chapter, Judged, Trained, Year, render
 
 _FIRST = dt.date(2013, 1, 1)
@@ -127,6 +127,7 @@ def simulate(session: Session, scope: Scope) -> int:
     )
     page = session.state / "year.html"
     page.write_text(render(year), encoding="utf-8")
+    page.with_suffix(".json").write_text(to_json(year), encoding="utf-8")
     kinds = Counter(trained.kind for trained in year.trainings)
     session.say(f"{len(year.trainings)} trainings: {dict(kinds)}; {year.alerts} alerts; {year.seconds:.0f} s")
     session.say(f"  {'the year':<12} {page}")
