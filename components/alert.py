@@ -19,8 +19,8 @@ def alert(
     from functools import partial
     from pathlib import Path
 
+    from plumbline.adapters.alerting import raise_alerts
     from plumbline.adapters.clients import Clients
-    from plumbline.adapters.judging import raise_alerts
     from plumbline.environment import Place
     from plumbline.observation import moment
     from plumbline.problem import Monitoring

@@ -22,8 +22,8 @@ def drift(
     from pathlib import Path
 
     from plumbline.adapters import registry
+    from plumbline.adapters.alerting import raise_alerts
     from plumbline.adapters.clients import Clients
-    from plumbline.adapters.judging import raise_alerts
     from plumbline.adapters.observing import read_summary
     from plumbline.adapters.watching import compare
     from plumbline.environment import Place

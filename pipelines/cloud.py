@@ -21,6 +21,7 @@ from plumbline.adapters import monitoring_jobs, pipeline_jobs, pipeline_reposito
 from plumbline.adapters.pipeline_jobs import Order
 from plumbline.adapters.registry import parent
 from plumbline.adapters.rollback import roll_back
+from plumbline.adapters.storage import ensure_bucket
 from plumbline.cost import check_cost
 from plumbline.deployment import STAGING
 from plumbline.environment import Schedule
@@ -209,6 +210,8 @@ def _unexamined(session: Session) -> Request:
     """A run that needs no doctor: the images are there, or are built; on the emulator they are the checkout."""
     environment, code = session.environment, code_digest()
     emulated = environment.endpoints is not None
+    if emulated:
+        ensure_bucket(session.clients.storage(), session.clients.place)
     found = local_images(environment, code) if emulated else _images(session, code, build=True)
     return Request(session.loaded, environment, session.clients, code, found, linked(found, state=session.state))
 

@@ -76,7 +76,7 @@ def examine(config: ProblemConfig, environment: Environment, clients: Clients, w
     needed = quotas(config)
     wanted = project.Wanted(
         environment=environment,
-        tables=config.data.tables,
+        tables=tuple(dict.fromkeys([*config.data.tables, *(config.observation.tables if config.observation else ())])),
         endpoint=config.serving.endpoint,
         tag=image_tag(code_digest()),
         metrics=tuple(needed),

@@ -21,6 +21,7 @@ from plumbline.errors import ConfigError, Problem
 from plumbline.load import shortage
 from plumbline.problem import ProblemConfig
 from plumbline.prototype import tried
+from plumbline.query import absent
 from plumbline.search_space import wrong
 
 T = TypeVar("T")
@@ -56,6 +57,9 @@ def load_problem(path: Path) -> Loaded:
     if problems:
         raise ConfigError(problems)
     texts = {where: (path.parent / query).read_text(encoding="utf-8") for where, query in queries.items()}
+    if unused := absent(texts.get("observation", "@start @end"), ("start", "end")):
+        told = f"{queries['observation']} does not use @{unused[0]}: it would give rows of other windows"
+        raise ConfigError([Problem(str(path), _line(root, ("observation", "query")), told)])
     return Loaded(config, texts["data"], texts.get("observation", ""))
 
 

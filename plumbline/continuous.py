@@ -33,6 +33,8 @@ class Observation:
     """Length of a window. Windows follow each other without a gap, from 1970 on, UTC."""
     lead_hours: Count = 24
     """How long before the start of a window its first prediction may have been asked for: older log is not read."""
+    maximum_bytes: Annotated[int, Field(gt=0)] = 10_000_000_000
+    """The join is refused when it would read more than this; of the log it reads all: the table has no partitions."""
     cron: Text = "0 * * * *"
     """When the evaluation pipeline looks, UTC: five fields. A window that was judged is judged the same again."""
 

@@ -224,6 +224,8 @@ class Gate:
     """The metric must be at least that of `against` plus this; a negative margin allows a drop."""
     gap: Annotated[float, Field(gt=0, le=1)] | None = None
     """Between the slices by `by` the metric may differ by this at most: recall for equal opportunity."""
+    in_service: bool = True
+    """Whether it also judges the model that serves, window by window; one against another model never does."""
 
     @field_validator("metric", mode="before")
     @classmethod

@@ -91,7 +91,8 @@ def judge_period(
         served: What is known of each deployed model, by its id.
         period: The window.
         data: The columns.
-        evaluation: Slices and gates; those that compare with another model are left out, since it was not asked.
+        evaluation: Slices and gates. Left out are those that compare with another model, since it was not asked, and
+            those that are not for a model in service.
     """
     numbers = sorted({each.number for each in served.values()})
     versions = []
@@ -117,12 +118,12 @@ def judge_version(rows: pa.Table, served: Served, data: Data, evaluation: Evalua
     scores = rows.column(SCORE).combine_chunks().to_numpy(zero_copy_only=False)
     scored = scored_table(rows, [], {CANDIDATE: scores}, data, evaluation) if rows.num_rows else None
     positives = int(pc.sum(scored.column("label")).as_py() or 0) if scored is not None else 0
-    gates = tuple(gate for gate in evaluation.gates if not gate.against)
+    gates = tuple(gate for gate in evaluation.gates if gate.in_service and not gate.against)
     reason = _too_little(rows.num_rows, positives, evaluation)
     if not reason and threshold is None:
         reason = "the threshold that it decided by is not known any more"
     if not reason and not gates:
-        reason = "every gate compares with another model, which was not asked"
+        reason = "no gate is for a model in service: they compare with another model, or say in_service: false"
     if reason or scored is None or threshold is None:
         return Judgement(
             version=served.number, status="not judged", summary=reason, rows=rows.num_rows, positives=positives

@@ -1,7 +1,7 @@
 """Query files: only identifiers are put into the text, values are query parameters."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from plumbline.errors import DataError
 
@@ -9,6 +9,7 @@ _NAME = re.compile(r"\{([a-z]\w*)\}")
 _QUOTED = r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`]*`)"""
 _COMMENT = re.compile(rf"{_QUOTED}|(?:--|\#)[^\n]*|/\*.*?\*/", re.DOTALL)
 
+_PARAMETER = re.compile(r"@(\w+)")
 _PART = re.compile(
     r"(?P<kept>'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|`[^`]*`)|(?P<comment>--[^\n]*|#[^\n]*|/\*.*?\*/)", re.DOTALL
 )
@@ -18,6 +19,12 @@ _PART = re.compile(
 def uncommented(sql: str) -> str:
     """The query without its comments: BigQuery's emulator takes `@start` in one for a parameter."""
     return _PART.sub(lambda found: found["kept"] or " ", sql)
+
+
+def absent(sql: str, parameters: Sequence[str]) -> Sequence[str]:
+    """Those of the parameters that the query does not use; what a comment says counts for nothing."""
+    used = set(_PARAMETER.findall(uncommented(sql)))
+    return [name for name in parameters if name not in used]
 
 
 def fill(sql: str, tables: Mapping[str, str]) -> str:

@@ -1,16 +1,16 @@
-"""Continuous evaluation: each version that has answered in a window is judged, and who must know is told."""
+"""Continuous evaluation: each version that has answered in a window is found, and judged."""
 
-import datetime as dt
-import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from plumbline.adapters import endpoints, pipeline_jobs, registry
 from plumbline.adapters.clients import Clients
-from plumbline.adapters.observing import deployed_in, read_observed, read_summary, served
-from plumbline.adapters.series import unraised, write_alerts, write_quality
-from plumbline.alerts import Alert, log_line
+from plumbline.adapters.observing import deployed_in, read_observed, read_summary
+from plumbline.adapters.registry import parent
+from plumbline.adapters.series import write_quality
+from plumbline.labels import label
 from plumbline.problem import Data, Evaluation
-from plumbline.quality import Judgements, judge_period, points
+from plumbline.quality import Judgements, Served, judge_period, points
 
 
 def judge(  # noqa: PLR0913 - what is judged, and where it lies
@@ -33,17 +33,26 @@ def judge(  # noqa: PLR0913 - what is judged, and where it lies
     return found
 
 
-def raise_alerts(
-    clients: Clients, name: str, alerts: Sequence[Alert], *, emails: Sequence[str], now: dt.datetime
-) -> Sequence[Alert]:
-    """Those of the alerts that are new, after each was told.
+def served(clients: Clients, name: str, endpoint: str, deployed: Sequence[str]) -> Mapping[str, Served]:
+    """The version and threshold of deployed models, by their ids: also of those that serve no more.
 
-    A line of JSON on the standard output is an entry of Cloud Logging with severity ERROR; a row in the table of alerts
-    is what starts a training. The line comes first: a step that dies in between says it twice, and not never.
+    The endpoint knows those that serve; the others are looked up in the runs that have deployed them, newest first.
     """
-    new = unraised(clients, name, alerts)
-    for alert in new:
-        sys.stdout.write(f"{log_line(alert, problem=name, emails=emails)}\n")
-    sys.stdout.flush()
-    write_alerts(clients, name, new, emails=emails, now=now)
-    return new
+    found = endpoints.find(clients.endpoints(), f"{parent(clients.place)}/endpoints/{endpoint}")
+    versions = {m.id: f"{m.model.split('@')[0]}@{m.model_version_id}" for m in found.deployed_models} if found else {}
+    pipelines = clients.pipelines()
+    for run in pipeline_jobs.named(pipelines, clients.place, label(name)):
+        if set(deployed) <= set(versions):
+            break
+        seen = pipeline_jobs.look(pipelines, run)
+        here = str(seen.metadata("deploy", "endpoint").get("deployedModelId", ""))
+        version = str(seen.metadata("register", "version").get("resourceName", ""))
+        if here and version:
+            versions.setdefault(here, version)
+    models = clients.models()
+    return {
+        each: Served(versions[each].rpartition("@")[2], registry.threshold(models, versions[each]))
+        if each in versions
+        else Served(f"deployed-{each}", None)
+        for each in deployed
+    }

@@ -1,4 +1,4 @@
-"""Observation: logged predictions joined with late labels in BigQuery, and which version each came from."""
+"""Observation: logged predictions joined with late labels in BigQuery."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,9 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from plumbline.adapters import bigquery as bq
-from plumbline.adapters import endpoints, pipeline_jobs, registry
 from plumbline.adapters.clients import Clients
-from plumbline.adapters.registry import parent
 from plumbline.continuous import Observation
 from plumbline.external_sort import sorted_rows
 from plumbline.labels import label
@@ -25,7 +23,6 @@ from plumbline.observation import (
     observed_columns,
 )
 from plumbline.problem import Data
-from plumbline.quality import Served
 from plumbline.query import fill, uncommented
 from plumbline.section import from_json, to_json
 
@@ -75,42 +72,19 @@ def observe(  # noqa: PLR0913 - what is joined, and where it goes
         client,
         matching(filled, log if bq.exists(client, log) else "", data, observation),
         table,
-        maximum_bytes=data.maximum_bytes,
+        maximum_bytes=observation.maximum_bytes,
         labels=labels,
         parameters=parameters,
     )
     counting_rows = counting(filled, table, data, observation)
-    (counts,) = bq.fetch(client, counting_rows, maximum_bytes=data.maximum_bytes, labels=labels, parameters=parameters)
+    (counts,) = bq.fetch(
+        client, counting_rows, maximum_bytes=observation.maximum_bytes, labels=labels, parameters=parameters
+    )
     found = Observed(period=period, table=table, **{name: int(str(value or 0)) for name, value in counts.items()})
     output.mkdir(parents=True, exist_ok=True)
     (output / SUMMARY).write_text(to_json(found), encoding="utf-8")
     pq.write_table(_read(clients, table, data), output / ROWS, compression="zstd")
     return found
-
-
-def served(clients: Clients, name: str, endpoint: str, deployed: Sequence[str]) -> Mapping[str, Served]:
-    """The version and threshold of deployed models, by their ids: also of those that serve no more.
-
-    The endpoint knows those that serve; the others are looked up in the runs that have deployed them, newest first.
-    """
-    found = endpoints.find(clients.endpoints(), f"{parent(clients.place)}/endpoints/{endpoint}")
-    versions = {m.id: f"{m.model.split('@')[0]}@{m.model_version_id}" for m in found.deployed_models} if found else {}
-    pipelines = clients.pipelines()
-    for run in pipeline_jobs.named(pipelines, clients.place, label(name)):
-        if set(deployed) <= set(versions):
-            break
-        seen = pipeline_jobs.look(pipelines, run)
-        here = str(seen.metadata("deploy", "endpoint").get("deployedModelId", ""))
-        version = str(seen.metadata("register", "version").get("resourceName", ""))
-        if here and version:
-            versions.setdefault(here, version)
-    models = clients.models()
-    return {
-        each: Served(versions[each].rpartition("@")[2], registry.threshold(models, versions[each]))
-        if each in versions
-        else Served(f"deployed-{each}", None)
-        for each in deployed
-    }
 
 
 def read_observed(folder: Path) -> pa.Table:

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 _LOOK_S = 1.0
 _GB = 1 << 20
 """In kB, as the kernel counts."""
-_GATE = "- {metric: auc_pr, minimum: 0.2}"
+_GATE = "- {metric: auc_pr, minimum: 0.2,"
 _BESIDE = "baseline"
 """The step that runs beside another one, and is over before it."""
 _COMPILE = """

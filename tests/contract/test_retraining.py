@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from plumbline.adapters.judging import raise_alerts
+from plumbline.adapters.alerting import raise_alerts
 from plumbline.adapters.pipeline_jobs import parameter
 from plumbline.adapters.retraining import gather, launch, look, save, saved
 from plumbline.alerts import Alert

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from plumbline.adapters import bigquery as bq
+from plumbline.adapters.alerting import raise_alerts
 from plumbline.adapters.clients import Clients
-from plumbline.adapters.judging import raise_alerts
 from plumbline.adapters.series import alerts_since, write_quality
 from plumbline.alerts import Alert
 from plumbline.environment import Place

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from plumbline.adapters import pipeline_jobs, registry
-from plumbline.adapters.observing import served
+from plumbline.adapters.judging import served
 from plumbline.adapters.pipeline_jobs import Order
 from plumbline.quality import Served
 from tests.contract.conftest import Emulator

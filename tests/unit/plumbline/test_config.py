@@ -29,7 +29,7 @@ def changed(tmp_path: Path, *changes: tuple[str, str]) -> Path:
         text = text.replace(before, after, 1)
     (tmp_path / "queries").mkdir(exist_ok=True)
     (tmp_path / "queries" / "flights.sql").write_text("SELECT 1", encoding="utf-8")
-    (tmp_path / "queries" / "flights_labels.sql").write_text("SELECT 1", encoding="utf-8")
+    (tmp_path / "queries" / "flights_labels.sql").write_text("SELECT @start, @end", encoding="utf-8")
     path = tmp_path / "problem.yaml"
     path.write_text(text, encoding="utf-8")
     return path
@@ -136,6 +136,15 @@ def test_a_model_need_not_be_observed(tmp_path: Path, left_out: tuple[str, ...],
     else:
         loaded = load_problem(path)
         assert bool(loaded.labels) == ("observation" not in left_out)
+
+
+def test_a_query_of_labels_minds_the_window(tmp_path: Path) -> None:
+    """One that gives the rows of every window is refused; a comment is no use of a parameter."""
+    path = changed(tmp_path)
+    (tmp_path / "queries" / "flights_labels.sql").write_text("-- to @end\nSELECT @start", encoding="utf-8")
+    line = line_of(path, "queries/flights_labels.sql")
+    told = "queries/flights_labels.sql does not use @end: it would give rows of other windows"
+    assert problems(path) == [f"{line}: {told}"]
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def told(tmp_path: Path, *changes: tuple[str, str]) -> str:
         text = text.replace(old, new)
     (tmp_path / "queries").mkdir()
     (tmp_path / "queries" / "flights.sql").write_text("SELECT 1", encoding="utf-8")
-    (tmp_path / "queries" / "flights_labels.sql").write_text("SELECT 1", encoding="utf-8")
+    (tmp_path / "queries" / "flights_labels.sql").write_text("SELECT @start, @end", encoding="utf-8")
     path = tmp_path / "flights.yaml"
     path.write_text(text, encoding="utf-8")
     try:

@@ -17,7 +17,7 @@ def config(folder: Path, profile: str) -> Path:
     assert text.count(PROFILE) == 1
     (folder / "queries").mkdir()
     (folder / "queries" / "flights.sql").write_text("SELECT 1", encoding="utf-8")
-    (folder / "queries" / "flights_labels.sql").write_text("SELECT 1", encoding="utf-8")
+    (folder / "queries" / "flights_labels.sql").write_text("SELECT @start, @end", encoding="utf-8")
     path = folder / "flights.yaml"
     path.write_text(text.replace(PROFILE, profile), encoding="utf-8")
     return path

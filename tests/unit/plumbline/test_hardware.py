@@ -23,7 +23,7 @@ def with_hardware(tmp_path: Path, text: str) -> Path:
     assert LINE in config
     (tmp_path / "queries").mkdir(exist_ok=True)
     (tmp_path / "queries" / "flights.sql").write_text("SELECT 1", encoding="utf-8")
-    (tmp_path / "queries" / "flights_labels.sql").write_text("SELECT 1", encoding="utf-8")
+    (tmp_path / "queries" / "flights_labels.sql").write_text("SELECT @start, @end", encoding="utf-8")
     path = tmp_path / "problem.yaml"
     path.write_text(config.replace(LINE, f"  hardware: {text}\n"), encoding="utf-8")
     return path

@@ -113,10 +113,16 @@ def test_a_gap_needs_two_slices() -> None:
     assert judge_version(two, VERSION, DATA, gap).status == "failed"
 
 
-def test_gates_against_others_alone_judge_nothing() -> None:
-    """Nobody else was asked."""
-    others = replace(EVALUATION, gates=(Gate(metric="auc", against="today", margin=0.0),))
-    assert "another model" in judge_version(told(20), VERSION, DATA, others).summary
+@pytest.mark.parametrize(
+    "gate", [Gate(metric="auc", against="today", margin=0.0), Gate(metric="auc", minimum=0.8, in_service=False)]
+)
+def test_gates_that_are_not_for_service_judge_nothing(gate: Gate) -> None:
+    """Nobody else was asked, or the config says so; beside another gate they are left out."""
+    alone = judge_version(told(20, right=False), VERSION, DATA, replace(EVALUATION, gates=(gate,)))
+    assert (alone.status, alone.summary.startswith("no gate is for a model in service")) == ("not judged", True)
+    recall = Gate(metric="recall", minimum=0.0)
+    both = judge_version(told(20, right=False), VERSION, DATA, replace(EVALUATION, gates=(gate, recall)))
+    assert both.summary == "1 of 1 gate results passed, none failed"
 
 
 def test_each_version_is_judged_on_its_own_rows() -> None:
