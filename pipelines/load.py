@@ -86,8 +86,8 @@ def steps_of(asked: Asked, usual: LoadProfile | None) -> Sequence[Step]:
     """
     rates: Sequence[float] = asked.rates
     if not rates:
-        top = usual and max(usual.peak_rate, usual.usual_rate)
-        rates = _USUAL_RATES if usual is None or top is None else sorted({usual.usual_rate, top, 2 * top, 4 * top})
+        top = max(usual.peak_rate, usual.usual_rate) if usual else 0.0
+        rates = sorted({usual.usual_rate, top, 2 * top, 4 * top}) if usual else _USUAL_RATES
     spike = 2 * max(rates, default=0.0) if asked.spike is None else asked.spike
     return profile(rates, seconds=asked.seconds, spike=spike)
 
