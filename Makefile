@@ -38,13 +38,27 @@ stop: $(READY) ## End the emulator now (it ends by itself ten minutes after the 
 sample-data: $(READY) ## Load the example's tables into the environment's BigQuery (run-local does it by itself)
 	@$(RUN) sample-data --env $(ENV) --state $(STATE) $(OVERRIDES)
 
+.PHONY: load-table
+load-table: $(READY) ## Load a table of your own: make load-table TABLE=orders FILE=orders.parquet
+	@$(RUN) load-table --env $(ENV) --state $(STATE) $(OVERRIDES) --table $(TABLE) --file $(FILE)
+
 .PHONY: load
-load: $(READY) ## Load a table of your own: make load TABLE=orders FILE=orders.parquet
-	@$(RUN) load --env $(ENV) --state $(STATE) $(OVERRIDES) --table $(TABLE) --file $(FILE)
+load: $(READY) ## Ask the endpoint by a schedule, and see what it holds: RATES="5 20 80" SPIKE=160
+	@$(RUN) load --config $(CONFIG) --env $(ENV) --state $(STATE) $(OVERRIDES) $(if $(RATES),--rates $(RATES)) \
+	  $(if $(SPIKE),--spike $(SPIKE)) $(if $(STEP_S),--seconds $(STEP_S)) $(if $(LIMIT_MS),--limit-ms $(LIMIT_MS)) \
+	  $(if $(filter yes,$(YES)),--yes)
 
 .PHONY: ablate
 ablate: $(READY) ## Say what each group of features is worth: a training without each (SEEDS=3), on the last run's dataset
 	@$(RUN) ablate --config $(CONFIG) --env $(ENV) --state $(STATE) $(OVERRIDES) $(if $(SEEDS),--seeds $(SEEDS))
+
+.PHONY: rollback
+rollback: $(READY) ## Put the version before back in service, at once; ENV=... says where
+	@$(RUN) rollback --config $(CONFIG) --env $(ENV) --state $(STATE) $(OVERRIDES)
+
+.PHONY: simulate
+simulate: $(READY) ## A year of flights in minutes: predictions, late labels, drift, alerts, retraining; PERIODS=4 plays less
+	@$(RUN) simulate --config $(CONFIG) --env $(ENV) --state $(STATE) $(OVERRIDES) $(if $(PERIODS),--periods $(PERIODS)) $(if $(A_DAY),--a-day $(A_DAY))
 
 .PHONY: evaluate
 evaluate: $(READY) ## Judge the model that serves on what it said and what came of it; AT=2013-11-08T00:00 looks from then
@@ -53,6 +67,10 @@ evaluate: $(READY) ## Judge the model that serves on what it said and what came 
 .PHONY: retrain
 retrain: $(READY) ## Look once whether to train a new model, say why, and train it; START=no only says it
 	@$(RUN) retrain --config $(CONFIG) --env $(ENV) --state $(STATE) $(OVERRIDES) $(if $(filter no,$(START)),--look) $(if $(filter no,$(WAIT)),--no-wait)
+
+.PHONY: monitor
+monitor: $(READY) ## Say how far features and answers have moved since training and since the window before (HOURS=24)
+	@$(RUN) monitor --config $(CONFIG) --env $(ENV) --state $(STATE) $(OVERRIDES) $(if $(HOURS),--hours $(HOURS)) $(if $(UNTIL),--until $(UNTIL))
 
 .PHONY: dry-run
 dry-run: $(READY) ## Run the graphs with fake components through every scenario, in seconds

@@ -4,6 +4,7 @@ Exit status: 0 after SIGINT or SIGTERM, 1 if a part of it ended by itself, 2 if 
 """
 
 import argparse
+import datetime as dt
 import fcntl
 import os
 import select
@@ -55,6 +56,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--bigquery-port", type=int, default=0, help="of BigQuery")
     parser.add_argument("--bigquery-storage-port", type=int, default=0, help="of the BigQuery Storage Read API (gRPC)")
     parser.add_argument("--storage-port", type=int, default=0, help="of Cloud Storage")
+    text = "a clock that begins there (2013-01-01T00:00:00Z) and can be set forward: PUT /emulator/clock"
+    parser.add_argument("--clock", type=dt.datetime.fromisoformat, metavar="MOMENT", help=text)
     text = "have pipelines' imports ready before a pipeline runs, while nobody waits for them"
     parser.add_argument("--warm", action="store_true", help=text)
     text = "stop when nobody has held a lock (flock) on the file in-use in the state folder for that long"
@@ -76,6 +79,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         location=options.location,
         ports=ports,
         is_warm=options.warm,
+        start=options.clock,
     )
 
 

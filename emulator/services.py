@@ -1,5 +1,6 @@
 """All services of the emulator, started together and stopped together."""
 
+import datetime as dt
 import importlib
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -8,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from emulator.bigquery import BigQuery, start_bigquery
-from emulator.clock import SystemClock
+from emulator.clock import SettableClock, SystemClock
 from emulator.endpoints import Endpoints, write_endpoints
 from emulator.environment import child_environment
 from emulator.faults import Faults
@@ -22,6 +23,7 @@ from emulator.storage.server import create_app
 from emulator.store import Store
 
 _GRACE_S = 5.0
+_CLOCK = "clock.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Settings:
         location: The region of Vertex AI, and of buckets that are made without one.
         ports: Where to listen.
         is_warm: Whether the warm interpreters start at once, and not when somebody first asks for one.
+        start: Where a clock begins that can be set forward; None is the machine's own.
     """
 
     state: Path
@@ -41,6 +44,7 @@ class Settings:
     location: str
     ports: Ports = field(default_factory=Ports)
     is_warm: bool = False
+    start: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +122,7 @@ def _vertex(
         location=settings.location,
         state=state.root,
         store=Store(state.root / "vertex.sqlite"),
-        clock=SystemClock(),
+        clock=SettableClock(settings.start, state.root / _CLOCK) if settings.start else SystemClock(),
         supervisor=supervisor,
         path=environment["PATH"],
         bigquery=environment["BIGQUERY_EMULATOR_HOST"],

@@ -1,14 +1,16 @@
 """The command line: `python -m pipelines --help`. The Makefile has a target for each command.
 
 Exit status: 0 done or shipped, 1 failed, 2 nothing was started because a config or an argument is wrong, 3 blocked by a
-gate.
+gate; of `monitor`, 3 where something has moved too far.
 """
 
 import argparse
+import dataclasses
 import gc
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -78,13 +80,13 @@ def _sample_data(options: argparse.Namespace) -> int:
         return commands.sample_data(environment, ready)
 
 
-def _load(options: argparse.Namespace) -> int:
+def _load_table(options: argparse.Namespace) -> int:
     """A table of your own, from a Parquet or CSV file into the environment's BigQuery."""
     environment = _environment(options)
     with _emulator(options, environment) as ready:
         from pipelines import commands  # noqa: PLC0415 - see _run_local
 
-        return commands.load(environment, ready, table=options.table, file=options.file)
+        return commands.load_table(environment, ready, table=options.table, file=options.file)
 
 
 def _compile(options: argparse.Namespace) -> int:
@@ -174,6 +176,11 @@ def _ablate(options: argparse.Namespace) -> int:
     return _on_cloud(options, "ablate", seeds=options.seeds)
 
 
+def _rollback(options: argparse.Namespace) -> int:
+    """Put the version before back in service, at once."""
+    return _on_cloud(options, "rollback")
+
+
 def _evaluate(options: argparse.Namespace) -> int:
     """Judge the model that serves on what it said and what came of it."""
     return _on_cloud(options, "evaluate", at=options.at, wait=options.wait)
@@ -182,6 +189,31 @@ def _evaluate(options: argparse.Namespace) -> int:
 def _retrain(options: argparse.Namespace) -> int:
     """Look once whether to train a new model, say why, and train it."""
     return _on_cloud(options, "retrain", start=options.start, wait=options.wait)
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    """A year of flights in minutes, on an emulator and a clock of its own."""
+    from pipelines.simulate import BEGIN, Scope, simulate  # noqa: PLC0415 - only this command needs it
+
+    session = _session(options)
+    local.check_emulated(session.environment)
+    state = options.state / "simulation"
+    local.stop(state / "emulator")
+    shutil.rmtree(state, ignore_errors=True)
+    with local.emulator(session.environment, state / "emulator", keep_s=0, clock=BEGIN.isoformat()) as ready:
+        ready()
+        return simulate(dataclasses.replace(session, state=state), Scope(options.periods, options.a_day))
+
+
+def _monitor(options: argparse.Namespace) -> int:
+    """Skew, drift and prediction drift of what the endpoint was asked lately; exit status 3 on an anomaly."""
+    return _on_cloud(options, "monitor", hours=options.hours, until=options.until)
+
+
+def _load(options: argparse.Namespace) -> int:
+    """Ask the endpoint of the last run by a schedule: what rate it holds, and how replicas follow."""
+    given = {name: getattr(options, name) for name in ("seconds", "limit_ms", "seed", "yes", "spike")}
+    return _on_cloud(options, "load", rates=tuple(options.rates), **given)
 
 
 def _on_cloud(options: argparse.Namespace, command: str, **given: object) -> int:
@@ -225,7 +257,7 @@ _PLACED = {
     "serve-local": _serve_local,
     "stop": _stop,
     "sample-data": _sample_data,
-    "load": _load,
+    "load-table": _load_table,
     "run-pipeline": _run_pipeline,
     "doctor": _doctor,
     "images": _images,
@@ -236,8 +268,12 @@ _PLACED = {
     "janitor": _janitor,
     "publish": _publish,
     "ablate": _ablate,
+    "rollback": _rollback,
+    "simulate": _simulate,
     "evaluate": _evaluate,
     "retrain": _retrain,
+    "monitor": _monitor,
+    "load": _load,
 }
 """The commands that work in an environment."""
 
@@ -282,9 +318,14 @@ def _options() -> argparse.Namespace:
     added["ablate"].add_argument(
         "--seeds", type=int, default=3, help="trainings of each kind; from 2 on chance in training is known"
     )
+    added["simulate"].add_argument("--periods", type=int, default=26, help="fortnights to play")
+    added["simulate"].add_argument("--a-day", type=int, default=150, help="flights that are asked about, of each day")
+    added["monitor"].add_argument("--hours", type=float, default=0, help="of the window; 0: monitoring.interval_hours")
+    added["monitor"].add_argument("--until", default="", help="end of the window, as 2026-03-02T06:00; empty: now")
     added["publish"].add_argument("--tag", required=True)
-    added["load"].add_argument("--table", required=True, help="name of the table, without project and dataset")
-    added["load"].add_argument("--file", type=Path, required=True, help="a .parquet or .csv file")
+    added["load-table"].add_argument("--table", required=True, help="name of the table, without project and dataset")
+    added["load-table"].add_argument("--file", type=Path, required=True, help="a .parquet or .csv file")
+    _add_load(added["load"])
     compiling = commands.add_parser("compile", help=_compile.__doc__)
     compiling.add_argument("--graph", choices=("training", "evaluation"), default="training")
     compiling.add_argument("--output", type=Path, help="GRAPH.yaml if not given")
@@ -294,6 +335,17 @@ def _options() -> argparse.Namespace:
     commands.add_parser("schemas", help=_schemas.__doc__).set_defaults(command=_schemas)
     commands.add_parser("permissions", help=_permissions.__doc__).set_defaults(command=_permissions)
     return parser.parse_args()
+
+
+def _add_load(parser: argparse.ArgumentParser) -> None:
+    text = "requests/s of the steps; if none are given they follow from serving.load"
+    parser.add_argument("--rates", type=float, nargs="*", default=(), help=text)
+    parser.add_argument("--spike", type=float, help="requests/s after the steps, twice the largest; 0 is no spike")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of a step (%(default)s)")
+    text = "a rate is held while its 99th percentile is below (%(default)s)"
+    parser.add_argument("--limit-ms", type=float, default=250.0, help=text)
+    parser.add_argument("--seed", type=int, default=7, help="of the random times (%(default)s)")
+    parser.add_argument("--yes", action="store_true", help="Google Cloud may be asked")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pipelines import evaluate as evaluate_
 from pipelines import janitor as janitors
@@ -19,6 +20,7 @@ from plumbline.adapters import endpoints as on
 from plumbline.adapters import monitoring_jobs, pipeline_jobs, pipeline_repository, schedules
 from plumbline.adapters.pipeline_jobs import Order
 from plumbline.adapters.registry import parent
+from plumbline.adapters.rollback import roll_back
 from plumbline.adapters.storage import ensure_bucket
 from plumbline.cost import check_cost
 from plumbline.deployment import STAGING
@@ -128,6 +130,37 @@ def ablate(session: Session, *, seeds: int) -> int:
     if session.environment.endpoints is not None:
         return ablation.ablate(session, seeds=seeds, images=ablation.trainer_images(session))
     return ablation.ablate(session, seeds=seeds, images=lambda: _images(session, code_digest(), build=True))
+
+
+def rollback(session: Session) -> int:
+    """The version before, back in service; says what serves now.
+
+    Raises:
+        PlumblineError: There is nothing to go back to, or it cannot be deployed; what serves goes on.
+    """
+    config = session.loaded.config
+    session.say(f"taking the traffic of {config.serving.endpoint} back")
+    version, deployed = roll_back(session.clients, config.serving, config.name)
+    number = version.rpartition("@")[2]
+    if deployed is None:
+        session.say(f"a new version was on its way: version {number} has all the traffic again")
+    else:
+        session.say(f"version {number} has all the traffic; its answers are off by {deployed.difference:.2g} at most")
+    return 0
+
+
+def monitor(session: Session, *, hours: float, until: str) -> int:
+    """Skew, drift and prediction drift of the endpoint's latest requests."""
+    from pipelines import monitor as monitoring  # noqa: PLC0415 - only this command needs it
+
+    return monitoring.monitor(session, hours=hours, until=until)
+
+
+def load(session: Session, **asked: Any) -> int:
+    """Asks the endpoint by a schedule, and says what it held."""
+    from pipelines import load as loading  # noqa: PLC0415 - only this command needs it
+
+    return loading.load(session, loading.Asked(**asked))
 
 
 def schedule(session: Session, examined: Examined) -> int:

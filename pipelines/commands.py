@@ -75,7 +75,7 @@ def sample_data(environment: Environment, ready: Ready) -> int:
     return 0
 
 
-def load(environment: Environment, ready: Ready, *, table: str, file: Path) -> int:
+def load_table(environment: Environment, ready: Ready, *, table: str, file: Path) -> int:
     """A table of one's own, from a file into the environment's BigQuery."""
     from plumbline.adapters.table_files import load_file  # noqa: PLC0415 - only this command needs it
 

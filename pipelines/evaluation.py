@@ -4,6 +4,7 @@ from kfp import dsl
 
 from components.alert import alert
 from components.decide import decide
+from components.drift import drift
 from components.judge import judge
 from components.launch import launch
 from components.observe import observe
@@ -30,8 +31,10 @@ def evaluation(
     judgements = judged.set_caching_options(enable_caching=False).outputs["judgements"]
     told = alert(place=place, name=name, monitoring=monitoring, at=at, judgements=judgements)
     told.set_caching_options(enable_caching=False)
+    moved = drift(place=place, name=name, data=data, monitoring=monitoring, endpoint=endpoint, at=at, observed=observed)
+    moved.set_caching_options(enable_caching=False)
     # An alert of this very window is a reason, so that it must be there.
-    decided = decide(place=place, retraining=retraining, order=order, at=at).after(told)
+    decided = decide(place=place, retraining=retraining, order=order, at=at).after(told, moved)
     decided.set_caching_options(enable_caching=False)
     with dsl.If(decided.outputs["Output"] == True, name="train"):
         launch(place=place, retraining=retraining, order=order, at=at).set_caching_options(enable_caching=False)

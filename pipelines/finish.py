@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipelines.follow import Say
 from plumbline.adapters.clients import Clients
-from plumbline.adapters.endpoints import predict
+from plumbline.adapters.endpoints import find, predict
 from plumbline.adapters.operations import service_errors
 from plumbline.runs import Outcome, Run, outcome
 
@@ -51,6 +51,7 @@ def _ask(run: Run, clients: Clients, say: Say) -> None:
     """One prediction over HTTP, of a row of the test split."""
     facts = run.metadata("deploy", "endpoint")
     endpoint, sample = str(facts["resourceName"]), json.loads(str(facts["sample"]))
-    prediction = predict(clients.predictions(), endpoint, [sample])[0]
+    found = find(clients.endpoints(), endpoint)
+    prediction = predict(clients.predictions(found.dedicated_endpoint_dns if found else ""), endpoint, [sample])[0]
     say(f"  {'endpoint':<12} {endpoint}")
     say(f"  {'prediction':<12} {json.dumps(prediction)} for {json.dumps(sample)}")

@@ -48,7 +48,9 @@ def environ_for(environment: Environment, environ: Mapping[str, str]) -> Mapping
 
 
 @contextmanager
-def emulator(environment: Environment, state: Path, *, keep_s: int = KEEP_S) -> Iterator[Callable[[], None]]:
+def emulator(
+    environment: Environment, state: Path, *, keep_s: int = KEEP_S, clock: str = ""
+) -> Iterator[Callable[[], None]]:
     """Starts the emulator at the config's endpoints, and gives a function that returns once it answers.
 
     One that is already up with the same state is used, unless it was started by other code. An environment without
@@ -58,6 +60,7 @@ def emulator(environment: Environment, state: Path, *, keep_s: int = KEEP_S) -> 
         environment: Names the endpoints.
         state: The emulator's state folder.
         keep_s: How long it stays up after the last command; 0 ends it with this one, if this one has started it.
+        clock: The moment at which its clock begins, that can be set forward; the machine's own clock where empty.
 
     Raises:
         ServiceError: It does not start; the message holds what it said.
@@ -67,7 +70,8 @@ def emulator(environment: Environment, state: Path, *, keep_s: int = KEEP_S) -> 
         return
     # Locked before anybody looks: an emulator that is about to end by itself lets no command in.
     with _locked(state, fcntl.LOCK_SH) as lock:
-        process = _started(environment, environment.endpoints, state, keep_s, is_ours=lambda: _is_only_user(lock))
+        command = _command(environment, environment.endpoints, state, clock)
+        process = _started(environment.endpoints, state, command, keep_s, is_ours=lambda: _is_only_user(lock))
         try:
             yield (lambda: _await(process, state)) if process else (lambda: None)
         finally:
@@ -97,15 +101,19 @@ def check_emulated(environment: Environment) -> None:
         raise ServiceError("this environment names no endpoints; for a run on this machine take configs/env/local.yaml")
 
 
-def _started(
-    environment: Environment, endpoints: Endpoints, state: Path, keep_s: int, *, is_ours: Callable[[], bool]
-) -> subprocess.Popen[bytes] | None:
-    """The emulator's process, just started; None where one is up that was started by the same code."""
+def _command(environment: Environment, endpoints: Endpoints, state: Path, clock: str) -> list[str]:
     command = [sys.executable, "-m", "emulator", "--warm", "--state", str(state)]
     command += ["--project", environment.project, "--location", environment.location]
     command += ["--port", _port(endpoints.aiplatform), "--bigquery-port", _port(endpoints.bigquery)]
     command += ["--bigquery-storage-port", _port(f"//{endpoints.bigquery_storage}")]
     command += ["--storage-port", _port(endpoints.storage)]
+    return [*command, "--clock", clock] if clock else command
+
+
+def _started(
+    endpoints: Endpoints, state: Path, command: list[str], keep_s: int, *, is_ours: Callable[[], bool]
+) -> subprocess.Popen[bytes] | None:
+    """The emulator's process, just started; None where one is up that was started by the same code."""
     wanted = json.dumps({"command": command, "code": emulator_digest()})
     started = state / _STARTED
     if _pid(state) is not None:
@@ -117,7 +125,7 @@ def _started(
     started.write_text(wanted, encoding="utf-8")
     if keep_s:
         _note(endpoints).write_text(str(state.absolute()), encoding="utf-8")
-    command += ["--exit-when-unused", str(keep_s)] if keep_s else ["--exit-with-parent"]
+    command = [*command, *(["--exit-when-unused", str(keep_s)] if keep_s else ["--exit-with-parent"])]
     with (state / _LOG).open("wb") as output:
         # A session of its own: Ctrl-C is for the command line, which ends the run before it ends the emulator.
         return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)

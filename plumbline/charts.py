@@ -60,6 +60,20 @@ def history_chart(series: Mapping[str, Sequence[float]], title: str) -> str:
     return _figure("".join([*parts, _legend(names)]), f"{title} by epoch")
 
 
+def line_chart(series: Mapping[str, Sequence[tuple[float, float]]], across: str, up: str) -> str:
+    """Points joined in their order, from 0 on both axes, a line a name."""
+    points = [point for line in series.values() for point in line]
+    right = max((x for x, _ in points), default=1.0) or 1.0
+    top = max((y for _, y in points), default=1.0) or 1.0
+    names = list(zip(series, _COLOURS.values(), strict=False))
+    lines = [
+        _polyline([x / right for x, _ in series[name]], [y / top for _, y in series[name]], colour)
+        for name, colour in names
+    ]
+    axes = _axes(f"{across}, 0 to {right:g}", up, top)
+    return _figure("".join([axes, *lines, _legend(names)]), f"{up} over {across}")
+
+
 def slice_chart(results: Sequence[SliceResult], metric: Metric) -> str:
     """A bar a slice with its confidence interval."""
     row, left, width = 20, 110, 230

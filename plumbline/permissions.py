@@ -65,6 +65,21 @@ _SERIES: Sequence[Row] = (
     ("jobs.insert", "table", "bigquery.tables.updateData"),
 )
 """A row in a time series: the first one makes the table."""
+_COMPARISON: Sequence[Row] = (
+    ("EndpointService.GetEndpoint", "project", "aiplatform.endpoints.get"),
+    ("JobService.GetModelDeploymentMonitoringJob", "project", "aiplatform.modelDeploymentMonitoringJobs.get"),
+    ("jobs.insert", "project", "bigquery.jobs.create"),
+    # Of the log and the training table, which lie in the same dataset as what it makes of them meanwhile.
+    ("jobs.insert", "table", "bigquery.tables.getData"),
+    ("jobs.insert", "dataset", "bigquery.tables.create"),
+    ("jobs.insert", "table", "bigquery.tables.update"),
+    ("jobs.insert", "table", "bigquery.tables.updateData"),
+    ("jobs.insert", "table", "bigquery.tables.delete"),
+    ("tables.get", "table", "bigquery.tables.get"),
+    ("BigQueryRead.CreateReadSession", "project", "bigquery.readsessions.create"),
+    ("BigQueryRead.ReadRows", "project", "bigquery.readsessions.getData"),
+)
+"""A log, compared with a training table and with the log of before."""
 _DECISION: Sequence[Row] = (
     ("tables.get", "table", "bigquery.tables.get"),
     ("jobs.insert", "project", "bigquery.jobs.create"),
@@ -174,7 +189,13 @@ _PIPELINE: Mapping[str, Sequence[Row]] = {
         ("EndpointService.UndeployModel", "project", "aiplatform.endpoints.undeploy"),
         ("EndpointService.DeleteEndpoint", "project", "aiplatform.endpoints.delete"),
         ("PredictionService.Predict", "project", "aiplatform.endpoints.predict"),
+        ("ModelService.GetModel", "project", "aiplatform.models.get"),
         ("ModelService.MergeVersionAliases", "project", "aiplatform.models.update"),  # inferred
+        # Its probe is kept beside the model, for the day of a rollback.
+        ("objects.insert", "bucket", "storage.objects.create"),
+        # The shadow reads the log of the requests, where the config asks for one.
+        ("jobs.insert", "project", "bigquery.jobs.create"),
+        ("jobs.insert", "table", "bigquery.tables.getData"),
     ),
     "monitor": (
         ("EndpointService.GetEndpoint", "project", "aiplatform.endpoints.get"),
@@ -216,6 +237,7 @@ _PIPELINE: Mapping[str, Sequence[Row]] = {
         *_SERIES,
     ),
     "alert": _SERIES,
+    "drift": (*_COMPARISON, ("ModelService.GetModel", "project", "aiplatform.models.get")),
     "decide": (("objects.get", "bucket", "storage.objects.get"), *_DECISION),
     "launch": (*_DECISION, *_LAUNCH),
 }
@@ -270,7 +292,27 @@ _SUBMITTER: Mapping[str, Sequence[Row]] = {
         ("PipelineService.GetPipelineJob", "project", "aiplatform.pipelineJobs.get"),
         # Also for its pages, which are fetched at the end of a run, with one prediction.
         *_LOCK,
+        ("EndpointService.GetEndpoint", "project", "aiplatform.endpoints.get"),
         ("PredictionService.Predict", "project", "aiplatform.endpoints.predict"),
+    ),
+    "rollback": (
+        ("ModelService.GetModel", "project", "aiplatform.models.get"),
+        ("ModelService.MergeVersionAliases", "project", "aiplatform.models.update"),  # inferred
+        ("objects.get", "bucket", "storage.objects.get"),
+        ("EndpointService.GetEndpoint", "project", "aiplatform.endpoints.get"),
+        ("EndpointService.CreateEndpoint", "project", "aiplatform.endpoints.create"),
+        ("EndpointService.DeployModel", "project", "aiplatform.endpoints.deploy"),
+        ("EndpointService.MutateDeployedModel", "project", "aiplatform.endpoints.update"),  # inferred
+        ("EndpointService.UpdateEndpoint", "project", "aiplatform.endpoints.update"),
+        ("EndpointService.UndeployModel", "project", "aiplatform.endpoints.undeploy"),
+        ("EndpointService.DeleteEndpoint", "project", "aiplatform.endpoints.delete"),
+        ("PredictionService.Predict", "project", "aiplatform.endpoints.predict"),
+        ("JobService.GetModelDeploymentMonitoringJob", "project", "aiplatform.modelDeploymentMonitoringJobs.get"),
+        (
+            "JobService.UpdateModelDeploymentMonitoringJob",
+            "project",
+            "aiplatform.modelDeploymentMonitoringJobs.update",
+        ),
     ),
     "cancel": (
         ("PipelineService.ListPipelineJobs", "project", "aiplatform.pipelineJobs.list"),
@@ -325,6 +367,7 @@ _SUBMITTER: Mapping[str, Sequence[Row]] = {
         ("tables.get", "table", "bigquery.tables.get"),
         ("objects.list", "bucket", "storage.objects.list"),
     ),
+    "monitor": _COMPARISON,
     "publish": (
         ("RegistryClient.upload_pipeline", "repository", "artifactregistry.repositories.uploadArtifacts"),
         ("RegistryClient.upload_pipeline", "repository", "artifactregistry.tags.create"),  # inferred

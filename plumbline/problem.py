@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from plumbline.canary import Canary
 from plumbline.continuous import Observation, Retraining
 from plumbline.dataflow import Beam
 from plumbline.explanation import Explanation
@@ -22,6 +23,7 @@ from plumbline.tuning import Tuning
 
 ColumnType = Literal["numeric", "categorical", "boolean", "timestamp"]
 TimePart = Literal["minute_of_day", "hour", "weekday", "month", "day_of_year"]
+_SHARED_TIMEOUT_S = 60
 Comparison = Literal["today", "prevalence", "champion", "logistic_regression", "boosted_trees", "automl"]
 
 
@@ -293,6 +295,13 @@ class Serving:
     """Largest difference between an online score and the offline score of the same row."""
     load: LoadProfile | None = None
     """What the endpoint must bear; unchecked where nothing is said."""
+    canary: Canary = Field(default_factory=Canary)
+    """How the traffic moves from the version before."""
+    endpoint_type: Literal["dedicated", "shared"] = "dedicated"
+    """dedicated: a domain name of its own, requests of up to 10 MB and `request_timeout_s`; shared: 1.5 MB and 60 s. An
+    endpoint keeps the type that it was made with."""
+    request_timeout_s: Annotated[int, Field(ge=1, le=3600, strict=True)] = 60
+    """Of one prediction."""
 
     @model_validator(mode="after")
     def _replicas(self) -> "Serving":
@@ -300,6 +309,10 @@ class Serving:
             raise ValueError(
                 f"maximum_replicas must be >= minimum_replicas, got {self.maximum_replicas} < {self.minimum_replicas}"
             )
+        if self.canary.shadow and not self.request_logging:
+            raise ValueError("canary.shadow reads logged requests: request_logging must be > 0")
+        if self.endpoint_type == "shared" and self.request_timeout_s > _SHARED_TIMEOUT_S:
+            raise ValueError(f"a shared endpoint waits {_SHARED_TIMEOUT_S} s at most, got {self.request_timeout_s}")
         if bool(self.accelerator_type) != bool(self.accelerator_count):
             raise ValueError("accelerator_type and accelerator_count belong together")
         return self
@@ -317,6 +330,12 @@ class Monitoring:
     """Default distance between serving now and serving before; `drift` overrides it by feature."""
     skew: Mapping[Name, Positive] = Field(default_factory=dict)
     drift: Mapping[Name, Positive] = Field(default_factory=dict)
+    prediction_drift: Mapping[Annotated[str, Field(pattern=r"^(score|decision)$")], Positive] = Field(
+        default_factory=lambda: {"score": 0.3, "decision": 0.3}
+    )
+    """Distances of what is answered now from what was answered before; only `make monitor` looks at them."""
+    minimum_values: Count = 100
+    """Values on each side below which `make monitor` judges no distance: it would say more of chance."""
     emails: Annotated[tuple[Annotated[str, Field(pattern=r"^\S+@\S+\.\S+$")], ...], Field(min_length=1)]
 
 

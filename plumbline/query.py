@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from plumbline.errors import DataError
 
 _NAME = re.compile(r"\{([a-z]\w*)\}")
-_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+_QUOTED = r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`]*`)"""
+_COMMENT = re.compile(rf"{_QUOTED}|(?:--|\#)[^\n]*|/\*.*?\*/", re.DOTALL)
 
 _PARAMETER = re.compile(r"@(\w+)")
 _PART = re.compile(
@@ -27,7 +28,9 @@ def absent(sql: str, parameters: Sequence[str]) -> Sequence[str]:
 
 
 def fill(sql: str, tables: Mapping[str, str]) -> str:
-    """The query with each `{table}` replaced by its quoted full name; what a comment says counts for nothing.
+    """The query with each `{table}` replaced by its quoted full name, and without its comments.
+
+    A comment may name a table or a parameter that the query does not have; the emulator of BigQuery looks there too.
 
     Args:
         sql: Text of the query.
@@ -37,7 +40,7 @@ def fill(sql: str, tables: Mapping[str, str]) -> str:
         DataError: The query names another table, or does not use one that the config lists.
     """
     # Comments become blank lines, so that what is left keeps its place.
-    code = _COMMENT.sub(lambda comment: "\n" * comment[0].count("\n"), sql)
+    code = _COMMENT.sub(lambda found: found[1] or "\n" * found[0].count("\n"), sql)
     used = set(_NAME.findall(code))
     for name in sorted(used - set(tables)):
         line = code[: code.index(f"{{{name}}}")].count("\n") + 1
@@ -46,4 +49,4 @@ def fill(sql: str, tables: Mapping[str, str]) -> str:
         raise DataError(
             f"data.tables lists {unused}, which the query does not read: write {{{unused[0]}}} in FROM or JOIN"
         )
-    return _NAME.sub(lambda match: f"`{tables[match[1]]}`" if match[1] in tables else match[0], sql)
+    return _NAME.sub(lambda match: f"`{tables[match[1]]}`" if match[1] in tables else match[0], code)

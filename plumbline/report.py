@@ -7,6 +7,7 @@ from pathlib import Path
 import jinja2
 
 from plumbline.advice import advise
+from plumbline.canary import Stage
 from plumbline.charts import curve_chart, history_chart, importance_chart, slice_chart, threshold_chart
 from plumbline.dataset import Summary
 from plumbline.evidence import Evidence
@@ -45,6 +46,8 @@ class Findings:
     importance: ImportanceReport | None = None
     rate: MeasuredRate | None = None
     """What one replica was measured to hold; None where it was not measured."""
+    stages: tuple[Stage, ...] = ()
+    """What was seen while the traffic moved; none where no version had it before."""
 
 
 def render(run: Run, findings: Findings, *, title: str, links: Mapping[str, str], why: Evidence | None = None) -> str:

@@ -23,7 +23,7 @@ STEPS = (
     "report",
 )
 """The steps of the graph, in the order in which a reader thinks of them."""
-OBSERVING = ("observe", "judge", "alert", "decide", "launch")
+OBSERVING = ("observe", "judge", "alert", "drift", "decide", "launch")
 """The steps of the evaluation pipeline, in their order."""
 ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 """The states of a pipeline job that do not change any more."""

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 PARTS = ("commands", "evaluation", "growth", "ingest", "runtime", "serving", "trainer")
 """The modules of `tests.benchmarks`. Each has a function `measure`, which gives what, wanted and measured."""
-BY_NAME = ("imbalance",)
+BY_NAME = ("imbalance", "kills")
 """Those that take minutes, for nothing but a table in the docs."""
 
 

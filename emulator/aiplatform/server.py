@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from emulator.aiplatform import methods, wire
+from emulator.aiplatform.clock_route import clock_route
 from emulator.aiplatform.context import Context
 from emulator.aiplatform.custom_jobs.routes import CUSTOM_JOBS
 from emulator.aiplatform.endpoints.routes import EndpointRoutes
@@ -58,7 +59,7 @@ def create_service(context: Context) -> Service:
         endpoint_routes := EndpointRoutes(context),
         job_routes := JobRoutes(context, CUSTOM_JOBS),
         tuning_routes := JobRoutes(context, TUNING_JOBS),
-        MonitoringJobRoutes(context),
+        monitoring_routes := MonitoringJobRoutes(context),
         pipeline_routes := PipelineJobRoutes(context),
         schedule_routes := ScheduleRoutes(context, pipeline_routes),
     )
@@ -68,11 +69,12 @@ def create_service(context: Context) -> Service:
     dispatcher = Dispatcher(
         methods.load(), handlers, Operations(context), context.faults, platform := Platform(context)
     )
-    app = Starlette(routes=[Route("/{path:path}", dispatcher.answer, methods=_VERBS)])
+    everything = Route("/{path:path}", dispatcher.answer, methods=_VERBS)
+    app = Starlette(routes=[clock_route(context.clock), everything])
 
     def stop() -> None:
         # Serving containers end with all other processes, at the same time as BigQuery.
-        for resource in (schedule_routes, pipeline_routes, tuning_routes, job_routes):
+        for resource in (monitoring_routes, schedule_routes, pipeline_routes, tuning_routes, job_routes):
             resource.stop()
         endpoint_routes.stop_logging()
 

@@ -89,10 +89,12 @@ class Clients:
 
         return self._vertex(aiplatform_v1.EndpointServiceClient)
 
-    def predictions(self) -> aiplatform_v1.PredictionServiceClient:
-        """Online predictions through the shared domain name."""
+    def predictions(self, dns: str = "") -> aiplatform_v1.PredictionServiceClient:
+        """Online predictions, through the shared domain name or a dedicated endpoint's own, which speaks REST."""
         from google.cloud import aiplatform_v1  # noqa: PLC0415 - lazy, see above
 
+        if dns:
+            return self._service(aiplatform_v1.PredictionServiceClient, dns, rest=True)
         return self._vertex(aiplatform_v1.PredictionServiceClient)
 
     def jobs(self) -> aiplatform_v1.JobServiceClient:
@@ -134,14 +136,16 @@ class Clients:
     def _vertex(self, kind: Callable[..., ServiceClient]) -> ServiceClient:
         return self._service(kind, f"{self.place.location}-aiplatform.googleapis.com")
 
-    def _service(self, kind: Callable[..., ServiceClient], own_host: str | None = None) -> ServiceClient:
+    def _service(
+        self, kind: Callable[..., ServiceClient], own_host: str | None = None, *, rest: bool = False
+    ) -> ServiceClient:
         """A client that retries; where no host is named, of the service's own. The emulator answers them all at one."""
         from plumbline.adapters.retries import LOCAL, PATIENCE, retrying  # noqa: PLC0415 - lazy, see above
 
         host = self.environ.get("AIPLATFORM_EMULATOR_HOST")
         options = self._options(host or own_host)
         # gRPC insists on TLS, so an emulator is spoken to by REST; the service gets the client's default.
-        transport = {"transport": "rest"} if host else {}
+        transport = {"transport": "rest"} if host or rest else {}
         client = kind(credentials=self._credentials(emulated=bool(host)), client_options=options, **transport)
         return retrying(client, self.patience or (LOCAL if host else PATIENCE))
 

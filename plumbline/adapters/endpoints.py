@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from google.api_core import exceptions, operation, retry
 from google.cloud import aiplatform_v1 as vertex
-from google.protobuf import field_mask_pb2, json_format, struct_pb2
+from google.protobuf import duration_pb2, field_mask_pb2, json_format, struct_pb2
 
 from plumbline.adapters.operations import ended, finished, service_errors
 from plumbline.adapters.registry import encryption, parent
@@ -29,8 +29,20 @@ _UNAVAILABLE = retry.Retry(
 """A replica that is just starting, or just going, answers 503; it takes seconds, so it is asked again sooner."""
 
 
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What an endpoint is from the day it is made."""
+
+    dedicated: bool = False
+    """Whether it has a domain name of its own."""
+    timeout_s: int = 60
+    """Of a prediction; a shared one has these 60 s."""
+    logging: float = 0.0
+    """Share of predictions that it logs: one that is monitored takes no logging any more."""
+
+
 def ensure(
-    endpoints: Endpoints, place: Place, endpoint_id: str, *, problem: str, logging: float = 0.0
+    endpoints: Endpoints, place: Place, endpoint_id: str, *, problem: str, kind: Kind | None = None
 ) -> vertex.Endpoint:
     """The endpoint of this id, made when there is none.
 
@@ -39,16 +51,23 @@ def ensure(
         place: Where.
         endpoint_id: Last part of its name.
         problem: Its label says so.
-        logging: Share of predictions that it logs. It is set here, since an endpoint that is monitored takes no logging
-            any more.
+        kind: What it is; whatever is there will do where None, and a shared one is made.
+
+    Raises:
+        ServiceError: There is one, of another type.
     """
     name = f"{parent(place)}/endpoints/{endpoint_id}"
     labels = {**place.labels, "problem": label(problem)}
     wanted = vertex.Endpoint(display_name=endpoint_id, labels=labels, encryption_spec=encryption(place))
-    if logging:
+    made = kind or Kind()
+    if made.dedicated:
+        timeout = duration_pb2.Duration(seconds=made.timeout_s)
+        wanted.dedicated_endpoint_enabled = True
+        wanted.client_connection_config = vertex.ClientConnectionConfig(inference_timeout=timeout)
+    if made.logging:
         table = f"bq://{place.project}.{place.dataset}.{endpoint_id.replace('-', '_')}_requests"
         wanted.predict_request_response_logging_config = vertex.PredictRequestResponseLoggingConfig(
-            enabled=True, sampling_rate=logging, bigquery_destination=vertex.BigQueryDestination(output_uri=table)
+            enabled=True, sampling_rate=made.logging, bigquery_destination=vertex.BigQueryDestination(output_uri=table)
         )
 
     def make() -> vertex.Endpoint:
@@ -56,7 +75,14 @@ def ensure(
         return finished(endpoints, pending, timeout_s=patience_of(endpoints).quick_s)
 
     with service_errors(f"endpoint {endpoint_id}"):
-        return once(endpoints, lambda: find(endpoints, name), make)
+        found = once(endpoints, lambda: find(endpoints, name), make)
+    if kind is not None and found.dedicated_endpoint_enabled != kind.dedicated:
+        names = {True: "dedicated", False: "shared"}
+        raise ServiceError(
+            f"the endpoint {endpoint_id} is {names[found.dedicated_endpoint_enabled]}, and an endpoint cannot change: "
+            f"write serving.endpoint_type: {names[found.dedicated_endpoint_enabled]}, or another serving.endpoint"
+        )
+    return found
 
 
 def find(endpoints: Endpoints, name: str) -> vertex.Endpoint | None:
@@ -189,9 +215,26 @@ def deployed(endpoints: Endpoints, endpoint: vertex.Endpoint, version: str) -> v
     return next((m for m in now.deployed_models if f"{m.model.split('@')[0]}@{m.model_version_id}" == version), None)
 
 
+def available_replicas(endpoints: Endpoints, name: str) -> int:
+    """The replicas of an endpoint that take traffic, of all its models; 0 where the service does not say.
+
+    Raises:
+        ServiceError: The service cannot be asked.
+    """
+    with service_errors(f"replicas of {name}"):
+        models = endpoints.get_endpoint(name=name).deployed_models
+    return sum(model.status.available_replica_count for model in models)
+
+
 def move_traffic(endpoints: Endpoints, endpoint: vertex.Endpoint, deployed_id: str) -> None:
     """All traffic to one deployed model."""
-    changed = vertex.Endpoint(name=endpoint.name, traffic_split={deployed_id: 100})
+    share_traffic(endpoints, endpoint, {deployed_id: 100})
+
+
+def share_traffic(endpoints: Endpoints, endpoint: vertex.Endpoint, split: Mapping[str, int]) -> None:
+    """The traffic as the split says: per cent by deployed model, 100 together."""
+    shares = {deployed_id: share for deployed_id, share in split.items() if share}
+    changed = vertex.Endpoint(name=endpoint.name, traffic_split=shares)
     with service_errors(f"moving the traffic of {endpoint.display_name}"):
         endpoints.update_endpoint(endpoint=changed, update_mask=field_mask_pb2.FieldMask(paths=["traffic_split"]))
 
@@ -265,6 +308,23 @@ def predict(
     if not all(isinstance(prediction, dict) for prediction in given):
         raise ServiceError(f"wanted predictions with a score from {endpoint}, got {given[:1]}")
     return tuple(given)
+
+
+def ask(
+    predictions: vertex.PredictionServiceClient, endpoint: str, instance: Mapping[str, object], *, timeout_s: float
+) -> tuple[str, Mapping[str, object]]:
+    """The id of the deployed model that has answered, and its prediction; asked once, whatever comes of it.
+
+    Raises:
+        ServiceError: It was refused, or the answer is no mapping.
+    """
+    value = json_format.ParseDict(dict(instance), struct_pb2.Value())
+    with service_errors(f"predicting on {endpoint}"):
+        response = predictions.predict(endpoint=endpoint, instances=[value], retry=None, timeout=timeout_s)
+    given = [json_format.MessageToDict(value) for value in vertex.PredictResponse.pb(response).predictions]
+    if len(given) != 1 or not isinstance(given[0], dict):
+        raise ServiceError(f"wanted one prediction with a score from {endpoint}, got {given[:2]}")
+    return response.deployed_model_id, given[0]
 
 
 def _specs(wanted: Scaling) -> Sequence[vertex.AutoscalingMetricSpec]:

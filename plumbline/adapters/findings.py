@@ -1,8 +1,10 @@
 """What the steps of a run have left, read from under the mount of Cloud Storage."""
 
+import json
 from pathlib import Path
 from typing import TypeVar
 
+from plumbline.canary import Stage
 from plumbline.dataset import Summary
 from plumbline.explanation import ImportanceReport
 from plumbline.gates import Verdict
@@ -36,6 +38,7 @@ def find(run: Run, mount: Path) -> Findings:
         verdict=_read(Verdict, run.uri("evaluate", "verdict"), mount),
         importance=_read(ImportanceReport, run.uri("explain", "importance"), mount),
         rate=_rate(run),
+        stages=_stages(run),
     )
 
 
@@ -45,6 +48,12 @@ def _rate(run: Run) -> MeasuredRate | None:
     names = ("replicaRate", "replicaRateLow", "replicaRateHigh")
     rate, low, high = (float(str(facts.get(name) or 0)) for name in names)
     return MeasuredRate(rate, low, high) if rate else None
+
+
+def _stages(run: Run) -> tuple[Stage, ...]:
+    """What `deploy` saw while the traffic moved; nothing where no version had it before."""
+    told = run.metadata("deploy", "endpoint").get("stages")
+    return tuple(Stage(**stage) for stage in json.loads(str(told))) if told else ()
 
 
 def _read(kind: type[T], uri: str, mount: Path, *inside: str) -> T | None:

@@ -63,6 +63,26 @@ def opponent(models: vertex.ModelServiceClient, place: Place, name: str, lineage
     return Champion(version=version, artifact_uri=found.artifact_uri, threshold=_threshold(found))
 
 
+def champion(models: vertex.ModelServiceClient, place: Place, name: str) -> str:
+    """Resource name with version of what serves; empty where nothing has shipped yet."""
+    found = _find(models, f"{parent(place)}/models/{name}@{CHAMPION}")
+    return "" if found is None else _version(found).name
+
+
+def before(models: vertex.ModelServiceClient, version: str) -> Version | None:
+    """The version that served when this one was judged; None where there was none, or it is gone."""
+    found = _find(models, version)
+    number = found.labels.get(_OPPONENT, NONE) if found is not None else NONE
+    other = None if number == NONE else _find(models, f"{version.partition('@')[0]}@{number}")
+    return None if other is None else _version(other)
+
+
+def artifact_uri(models: vertex.ModelServiceClient, version: str) -> str:
+    """The gs:// URI of a version's model directory."""
+    with service_errors(f"looking at {version}"):
+        return str(models.get_model(name=version).artifact_uri)
+
+
 def register(models: vertex.ModelServiceClient, place: Place, name: str, candidate: Candidate, *, card: str) -> Version:
     """The candidate as a version with alias `candidate`, made unless a version with the same content is there.
 
@@ -84,13 +104,11 @@ def register(models: vertex.ModelServiceClient, place: Place, name: str, candida
     return version
 
 
-def champion(models: vertex.ModelServiceClient, place: Place, name: str) -> tuple[str, dt.date | None]:
-    """The number of the version that serves, empty where none does, and the last day of its training rows, if known."""
-    found = _find(models, f"{parent(place)}/models/{name}@{CHAMPION}")
-    if found is None:
-        return "", None
-    text = found.labels.get("trained_to", "")
-    return found.version_id, dt.date.fromisoformat(text) if text else None
+def trained_to(models: vertex.ModelServiceClient, version: str) -> dt.date | None:
+    """The last day of a version's training rows; None where it does not say, or is gone."""
+    found = _find(models, version)
+    text = "" if found is None else found.labels.get("trained_to", "")
+    return dt.date.fromisoformat(text) if text else None
 
 
 def threshold(models: vertex.ModelServiceClient, version: str) -> float | None:

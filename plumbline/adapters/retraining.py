@@ -74,13 +74,14 @@ def gather(clients: Clients, order: Order, *, now: dt.datetime) -> Facts:
         DataError: The query is refused, or reads too much.
     """
     name, data, sql = order.parameters["name"], from_json(Data, order.parameters["data"]), order.parameters["sql"]
-    version, trained_to = registry.champion(clients.models(), clients.place, name)
+    version = registry.champion(clients.models(), clients.place, name)
+    trained_to = registry.trained_to(clients.models(), version) if version else None
     by_day = _rows_by_day(clients, data, sql, now)
     split = moved(data.split, first_day(by_day, now, data.split))
     rows = Facts(
         now=now,
         trainings=(),
-        champion=version,
+        champion=version.rpartition("@")[2],
         trained_to=trained_to,
         split=split,
         new_rows=new_rows(by_day, split.train, trained_to),

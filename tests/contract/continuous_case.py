@@ -27,7 +27,7 @@ from plumbline.runs import ENDED, Run
 from plumbline.section import to_json
 from tests.contract.conftest import LOCATION, PROJECT, Emulator
 from tests.contract.late_labels import DATA
-from tests.contract.test_rollout import COMMAND, IMAGE, PROBE
+from tests.contract.shop import COMMAND, IMAGE, PROBE
 from tests.contract.vertex import fresh
 
 FEATURES = "SELECT number, sent_at, booked_at, depot, line, weight, express, late FROM {parcels}"

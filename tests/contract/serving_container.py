@@ -2,7 +2,8 @@
 
 It predicts for each instance which variables it was started with and the instance. What it is to do wrong is said by
 variables of its own: FAIL ends it with that message, SICK makes it answer 503 on its health route, SLOW holds its start
-up for so many seconds.
+up for so many seconds, WORK makes each prediction cost so many seconds of CPU time, and LONG lets each take so many
+seconds without any.
 """
 
 import json
@@ -14,6 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 class Handler(BaseHTTPRequestHandler):
     """Answers under the contract of Vertex AI."""
+
+    protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         """The health route."""
@@ -41,10 +44,13 @@ class Handler(BaseHTTPRequestHandler):
         elif request["instances"] == ["broken"]:
             self._answer(500, {"error": "out of order"})
         else:
+            _work(float(os.environ.get("WORK", "0")))
+            time.sleep(float(os.environ.get("LONG", "0")))
             known = {name: value for name, value in os.environ.items() if name.startswith(("AIP_", "OWN"))}
             same = {
                 "env": known,
                 "pid": os.getpid(),
+                "port": self.client_address[1],
                 "arguments": sys.argv[1:],
                 "parameters": request.get("parameters"),
             }
@@ -52,11 +58,15 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self, status: int, content: dict[str, object]) -> None:
         body = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        head = f"HTTP/1.1 {status} .\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        # In one piece: on a connection that is kept, a second one waits until the first has been acknowledged.
+        self.wfile.write(head.encode() + body)
+
+
+def _work(seconds: float) -> None:
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        pass
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from tests.contract.vertex import (
     PARENT,
     UNIMPLEMENTED,
     Vertex,
+    available,
     deploy,
     deployed_model,
     done,
@@ -29,6 +30,7 @@ from tests.contract.vertex import (
     refused,
     upload,
 )
+from tests.waiting import soon
 
 CPU = "aiplatform.googleapis.com/prediction/online/cpu/utilization"
 _SOON_S = 10.0
@@ -249,6 +251,7 @@ def test_as_many_replicas_run_as_the_minimum_says(vertex: Vertex, model: str) ->
     assert len(three) == 3
     assert set(two) < set(three)
     rescale(1)
+    assert soon(lambda: available(vertex, to) == 1, within_s=_SOON_S)
     (last,) = pids(vertex, to)
     assert not any(runs(pid) for pid in three if pid != last)
     refused(INVALID, "must not be below", lambda: rescale(4))
@@ -354,14 +357,16 @@ def test_a_deployment_under_way_is_in_the_way_until_it_is_cancelled(vertex: Vert
     done(vertex.models.delete_model(name=name))
 
 
-def test_a_dead_container_is_told(vertex: Vertex, model: str) -> None:
-    """503, since on Vertex AI it would come up again."""
-    to = endpoint(vertex)
-    deploy(vertex, to, model)
+def test_a_dead_container_is_told_and_replaced(vertex: Vertex) -> None:
+    """503 until another one is healthy in its place, as on Vertex AI."""
+    to, name = endpoint(vertex), serving(vertex, env=[v1.EnvVar(name="SLOW", value="2")])
+    deploy(vertex, to, name)
     (pid,) = pids(vertex, to)
     os.kill(pid, 9)
     assert not runs(pid)
     refused("UNAVAILABLE", "no replica", lambda: prediction(vertex, to))
+    assert soon(lambda: available(vertex, to) == 1, within_s=_SOON_S)
+    assert pids(vertex, to) != [pid]
 
 
 @pytest.mark.parametrize("endpoint_id", ["0123", "1234567890", "Trips", "-trips", "x" * 64])
@@ -396,7 +401,6 @@ def test_an_endpoint_id_is_given_once(vertex: Vertex) -> None:
     [
         ({"display_name": ""}, INVALID, "endpoint.display_name"),
         ({"traffic_split": {"1": 100}}, UNIMPLEMENTED, "endpoint.traffic_split"),
-        ({"dedicated_endpoint_enabled": True}, UNIMPLEMENTED, "endpoint.dedicated_endpoint_enabled"),
         ({"network": "projects/1/global/networks/n"}, UNIMPLEMENTED, "endpoint.network"),
         ({"predict_request_response_logging_config": {"enabled": True}}, INVALID, "sampling_rate must be in (0, 1]"),
     ],

@@ -116,7 +116,7 @@ def test_a_version_is_registered_once_and_promoted(cloud: Cloud) -> None:
 def test_an_endpoint_is_made_once_and_goes(cloud: Cloud) -> None:
     """An id is one endpoint, whoever asks for it again."""
     endpoints, endpoint_id = cloud.clients.endpoints(), fresh("contract")
-    made = on.ensure(endpoints, cloud.clients.place, endpoint_id, problem="contract", logging=0.5)
+    made = on.ensure(endpoints, cloud.clients.place, endpoint_id, problem="contract", kind=on.Kind(logging=0.5))
     try:
         assert on.ensure(endpoints, cloud.clients.place, endpoint_id, problem="contract").name == made.name
         assert on.empty(endpoints, made) == 0

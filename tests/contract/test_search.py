@@ -68,8 +68,10 @@ def test_the_training_goes_on_with_the_best_trial(place: Searcher, emulator: Emu
     assert tuned.learning_rate == 0.02
     assert tuned.network.hidden == (12,)
     assert (tuned.tuning, tuned.epochs, tuned.batch_size) == (None, 9, wanted.batch_size)
-    assert [trial.epochs for trial in found.trials] == [3, 3]
     best = next(trial for trial in found.trials if trial.number == found.best)
+    assert best.epochs == 3
+    # The other one may have been stopped once the best had ended.
+    assert all(1 <= trial.epochs <= 3 for trial in found.trials)
     assert best.parameters == {"learning_rate": 0.02, "width": 12}
     assert best.auc_pr is not None
     assert best.auc_pr == max(trial.auc_pr or 0 for trial in found.trials)

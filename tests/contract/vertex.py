@@ -137,6 +137,12 @@ def pids(vertex: Vertex, of: str, calls: int = 8) -> Sequence[int]:
     return sorted({int(v1.PredictResponse.pb(a).predictions[0].struct_value["pid"]) for a in answers})
 
 
+def available(vertex: Vertex, of: str) -> int:
+    """The replicas that take traffic, of all models on an endpoint."""
+    deployed = vertex.endpoints.get_endpoint(name=of).deployed_models
+    return sum(model.status.available_replica_count for model in deployed)
+
+
 def containers_of(name: str) -> Sequence[str]:
     """The processes that serve an endpoint, or are about to."""
     marker = f"AIP_ENDPOINT_ID={name.rpartition('/')[2]}".encode()

@@ -93,7 +93,7 @@ def load(run: Callable[..., subprocess.CompletedProcess[str]], folder: Path, nam
     """A table into the emulator's BigQuery, by the command line."""
     file = folder / f"{name}.parquet"
     pq.write_table(rows, file)
-    loaded = run("load", "--table", name, "--file", str(file))
+    loaded = run("load-table", "--table", name, "--file", str(file))
     assert loaded.returncode == 0, loaded.stderr
 
 

@@ -6,29 +6,28 @@ So a kill loses no row of an answered prediction, and after a restart none is wr
 Source: Vertex AI, "Log requests and responses" (columns; payloads above 10 MB are left out).
 """
 
+import datetime as dt
 import json
 import logging
 import random
 import secrets
 import threading
 import urllib.error
-import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
+from emulator.aiplatform.bigquery import EXISTS, MISSING, BigQuery, Row, log_table
 from emulator.aiplatform.context import Context
+from emulator.aiplatform.errors import ApiError
 from emulator.aiplatform.methods import Message
 
 log = logging.getLogger(__name__)
 _PAUSE_S = 0.25
-_TIMEOUT_S = 30.0
 _STOP_S = 5.0
 _LARGEST_PAYLOAD = 10_000_000
 _ROWS_AT_ONCE = 500
-_MISSING, _EXISTS = 404, 409
 _COLUMNS = (
     ("endpoint", "STRING", "NULLABLE"),
     ("deployed_model_id", "STRING", "NULLABLE"),
@@ -37,7 +36,6 @@ _COLUMNS = (
     ("request_payload", "STRING", "REPEATED"),
     ("response_payload", "STRING", "REPEATED"),
 )
-Row = Mapping[str, Any]
 
 
 class RequestLog:
@@ -46,6 +44,7 @@ class RequestLog:
     def __init__(self, context: Context) -> None:
         """Goes on with what an emulator before has left in the spool."""
         self._context = context
+        self._bigquery = BigQuery(context.bigquery)
         self._folder = context.state / "requests"
         self._folder.mkdir(parents=True, exist_ok=True)
         self._current = self._folder / "current.jsonl"
@@ -81,7 +80,7 @@ class RequestLog:
             "request_payload": list(request),
             "response_payload": list(response),
         }
-        line = json.dumps({"table": _table(endpoint), "row": row}) + "\n"
+        line = json.dumps({"table": log_table(endpoint), "row": row}) + "\n"
         with self._lock, self._current.open("ab", buffering=0) as file:
             file.write(line.encode())
 
@@ -136,14 +135,14 @@ class RequestLog:
         if not content["rows"]:
             return
         try:
-            answer = self._post(f"{tables}/{name}/insertAll", content)
+            answer = self._bigquery.post(f"{tables}/{name}/insertAll", content)
         except urllib.error.HTTPError as error:
-            if error.code != _MISSING:
+            if error.code != MISSING:
                 raise
             if not self._made(project, dataset, name):
                 log.warning("%s cannot be logged to: its dataset is not there", table)
                 return
-            answer = self._post(f"{tables}/{name}/insertAll", content)
+            answer = self._bigquery.post(f"{tables}/{name}/insertAll", content)
         if answer.get("insertErrors"):
             log.error("%s refuses rows of the request log: %s", table, answer["insertErrors"][:1])
 
@@ -155,9 +154,9 @@ class RequestLog:
         partitioning = {"type": "DAY", "field": "logging_time"}
         content = {"tableReference": reference, "schema": {"fields": fields}, "timePartitioning": partitioning}
         try:
-            self._post(f"projects/{project}/datasets/{dataset}/tables", content)
+            self._bigquery.post(f"projects/{project}/datasets/{dataset}/tables", content)
         except urllib.error.HTTPError as error:
-            return error.code == _EXISTS
+            return error.code == EXISTS
         return True
 
     def _known(self, table: str, rows: Sequence[Row]) -> set[str]:
@@ -166,29 +165,29 @@ class RequestLog:
         ids = ", ".join(str(int(row["request_id"])) for row in rows)
         query = f"SELECT request_id FROM `{table}` WHERE request_id IN ({ids})"  # noqa: S608 - numbers
         try:
-            found = self._post(f"projects/{project}/queries", {"query": query, "useLegacySql": False})
-        except urllib.error.HTTPError as error:
-            if error.code == _MISSING:
+            found = self._bigquery.query(project, query)
+        except ApiError as error:
+            if error.code == "NOT_FOUND":
                 return set()
-            raise
+            raise OSError(error.message) from error
         # A NUMERIC may come with nine zeros behind the point.
-        return {str(int(Decimal(row["f"][0]["v"]))) for row in found.get("rows", ())}
-
-    def _post(self, path: str, content: Mapping[str, Any]) -> dict[str, Any]:
-        request = urllib.request.Request(  # noqa: S310 - the emulator's own address
-            f"{self._context.bigquery}/bigquery/v2/{path}",
-            data=json.dumps(content).encode(),
-            headers={"Content-Type": "application/json"},
-        )
-        # No proxy, since it is this machine.
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=_TIMEOUT_S) as answer:
-            return dict(json.load(answer))
+        return {str(int(Decimal(row["request_id"]))) for row in found}
 
 
-def _table(endpoint: Message) -> str:
-    """project.dataset.table of an endpoint's log."""
-    return str(endpoint.predict_request_response_logging_config.bigquery_destination.output_uri).removeprefix("bq://")
+def is_behind(context: Context, moment: dt.datetime) -> bool:
+    """Whether a row of before a moment may still be on its way to BigQuery."""
+    folder = context.state / "requests"
+    # In this order: what stands in `current` no more by now stands in a batch, or has arrived.
+    return _begins_before(folder / "current.jsonl", moment) or any(
+        _begins_before(batch, moment) for batch in sorted(folder.glob("*.batch"))
+    )
+
+
+def _begins_before(path: Path, moment: dt.datetime) -> bool:
+    with suppress(FileNotFoundError):
+        for _, row in _lines(path):
+            return dt.datetime.fromisoformat(row["logging_time"]) < moment
+    return False
 
 
 def _lines(batch: Path) -> Iterator[tuple[str, Row]]:

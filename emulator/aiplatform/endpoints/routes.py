@@ -14,7 +14,8 @@ from emulator.aiplatform.context import TYPES, Collection, Context, stamp
 from emulator.aiplatform.deployed import ENDPOINT, being_deployed
 from emulator.aiplatform.encryption import check_key, check_same_key
 from emulator.aiplatform.endpoints import resource
-from emulator.aiplatform.endpoints.replicas import Answer, Replicas
+from emulator.aiplatform.endpoints.replica import Answer
+from emulator.aiplatform.endpoints.replicas import Replicas
 from emulator.aiplatform.endpoints.request_log import RequestLog
 from emulator.aiplatform.errors import ApiError, exists, invalid, precondition
 from emulator.aiplatform.listing import listed
@@ -49,7 +50,7 @@ class EndpointRoutes:
         """Handlers by method."""
         return {
             "CreateEndpoint": at_once(self.create),
-            "GetEndpoint": lambda request: self._endpoints.get(request.name),
+            "GetEndpoint": self.get,
             "ListEndpoints": self.list,
             "UpdateEndpoint": self.update,
             "DeleteEndpoint": at_once(self.delete),
@@ -88,10 +89,15 @@ class EndpointRoutes:
             self._endpoints.put(name, endpoint)
         return endpoint
 
+    def get(self, request: Message) -> Message:
+        """The resource of a name, with how many replicas each deployed model has by now."""
+        return self._counted(self._endpoints.get(request.name))
+
     def list(self, request: Message) -> Message:
         """The endpoints of a location."""
         response = message_class(f"{_SERVICE}:ListEndpointsResponse")()
-        return listed(request, response, self._endpoints.all(f"{request.parent}/endpoints/"))
+        found = [self._counted(endpoint) for endpoint in self._endpoints.all(f"{request.parent}/endpoints/")]
+        return listed(request, response, found)
 
     def update(self, request: Message) -> Message:
         """An endpoint with other names, labels or traffic."""
@@ -251,6 +257,11 @@ class EndpointRoutes:
             raise precondition(f"{name} has no deployed model with traffic")
         deployed_id = self._random.choices(list(shares), list(shares.values()))[0]
         return endpoint, next(model for model in endpoint.deployed_models if model.id == deployed_id)
+
+    def _counted(self, endpoint: Message) -> Message:
+        for deployed in endpoint.deployed_models:
+            deployed.status.available_replica_count = self._replicas.available(endpoint.name, deployed.id)
+        return endpoint
 
     def _keep(self, endpoint: Message) -> Message:
         stamp(endpoint, self._context, "update_time")

@@ -54,6 +54,7 @@ def check(job: Message, endpoint: Message) -> None:
         raise invalid(f"logging_sampling_strategy: sample_rate must be in (0, 1], got {rate:g}")
     if job.model_deployment_monitoring_schedule_config.monitor_interval.seconds <= 0:
         raise invalid("model_deployment_monitoring_schedule_config.monitor_interval is required, and must be positive")
+    wire.only(job.model_deployment_monitoring_schedule_config, ("monitor_interval",), "schedule_config")
     schema = job.analysis_instance_schema_uri
     if schema and not schema.startswith("gs://"):
         raise invalid(f"analysis_instance_schema_uri must be a gs:// URI, got {schema!r}")

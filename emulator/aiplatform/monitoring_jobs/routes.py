@@ -1,4 +1,4 @@
-"""JobService's monitoring jobs: kept with the service's rules. The emulator does not compute skew or drift yet."""
+"""JobService's monitoring jobs: kept with the service's rules, and run on the emulator's clock."""
 
 from collections.abc import Callable, Mapping
 
@@ -10,11 +10,11 @@ from emulator.aiplatform.encryption import check_key
 from emulator.aiplatform.errors import invalid, precondition
 from emulator.aiplatform.listing import listed
 from emulator.aiplatform.methods import Message, message_class
-from emulator.aiplatform.monitoring_jobs import resource
+from emulator.aiplatform.monitoring_jobs import resource, search
+from emulator.aiplatform.monitoring_jobs.watcher import KIND, Watcher
 from emulator.aiplatform.operations import Work, at_once
 from emulator.aiplatform.states import set_state, state_name
 
-_KIND = f"{TYPES}.model_deployment_monitoring_job:ModelDeploymentMonitoringJob"
 _PAUSED = "JOB_STATE_PAUSED"
 
 
@@ -22,9 +22,13 @@ class MonitoringJobRoutes:
     """The methods of JobService for monitoring jobs that the emulator has."""
 
     def __init__(self, context: Context) -> None:
+        """Jobs go on after a restart, with the windows that ended meanwhile."""
         self._context = context
-        self._jobs = Collection(context, _KIND)
+        self._watcher = Watcher(context)
+        self._jobs = Collection(context, KIND)
         self._endpoints = Collection(context, ENDPOINT)
+        if self._jobs.all():
+            self._watcher.look()
 
     def routes(self) -> Mapping[str, Callable[[Message], Message | Work]]:
         """Handlers by method."""
@@ -36,7 +40,16 @@ class MonitoringJobRoutes:
             "DeleteModelDeploymentMonitoringJob": at_once(self.delete),
             "PauseModelDeploymentMonitoringJob": self.pause,
             "ResumeModelDeploymentMonitoringJob": self.resume,
+            "SearchModelDeploymentMonitoringStatsAnomalies": self.search,
         }
+
+    def stop(self) -> None:
+        """Looks at nothing more."""
+        self._watcher.stop()
+
+    def search(self, request: Message) -> Message:
+        """What a job has found of a deployed model."""
+        return search.searched(request, self._jobs.get(request.model_deployment_monitoring_job), self._context.store)
 
     def create(self, request: Message) -> Message:
         """The job of an endpoint that has none."""
@@ -54,6 +67,7 @@ class MonitoringJobRoutes:
             resource.round_interval(job)
             set_state(job, _working(job))
             stamp(job, self._context, "create_time")
+            self._watcher.begin(job)
             self._keep(job)
             endpoint.model_deployment_monitoring_job = job.name
             self._endpoints.put(endpoint.name, endpoint)
@@ -79,10 +93,12 @@ class MonitoringJobRoutes:
             job.MergeFrom(wanted)
             checked = type(job)()
             checked.CopyFrom(job)
-            for field in ("state", "create_time", "update_time"):
-                checked.ClearField(field)
+            for field, _ in job.ListFields():
+                if field.name not in resource.FIELDS:
+                    checked.ClearField(field.name)
             resource.check(checked, self._endpoints.get(job.endpoint))
             resource.round_interval(job)
+            self._watcher.reschedule(job)
             self._keep(job)
         return job
 
@@ -95,6 +111,7 @@ class MonitoringJobRoutes:
                 endpoint.model_deployment_monitoring_job = ""
                 self._endpoints.put(endpoint.name, endpoint)
             self._jobs.delete(request.name)
+            self._watcher.forget(request.name)
         return empty_pb2.Empty()
 
     def pause(self, request: Message) -> Message:
@@ -112,12 +129,14 @@ class MonitoringJobRoutes:
             if state_name(job) != _PAUSED:
                 raise precondition(f"{job.name} is not paused")
             set_state(job, _working(job))
+            self._watcher.begin(job)
             self._keep(job)
         return empty_pb2.Empty()
 
     def _keep(self, job: Message) -> None:
         stamp(job, self._context, "update_time")
         self._jobs.put(job.name, job)
+        self._watcher.look()
 
 
 def _working(job: Message) -> str:

@@ -3,8 +3,11 @@
 import datetime as dt
 import threading
 import time
+from pathlib import Path
 
-from emulator.clock import ManualClock, SystemClock
+import pytest
+
+from emulator.clock import ManualClock, SettableClock, SystemClock
 
 START = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
@@ -57,3 +60,39 @@ def test_the_machine_s_clock_waits_no_longer_than_it_is_told() -> None:
     event.set()
     clock.wait(event, None)
     assert time.monotonic() - start < 5.0
+
+
+def test_a_settable_clock_goes_on_from_its_own_moment(tmp_path: Path) -> None:
+    """As fast as the machine's, and forward by as much as one likes."""
+    clock = SettableClock(START, tmp_path / "clock.json")
+    assert START <= clock.now() < START + dt.timedelta(seconds=5)
+    clock.set_to(START + 300 * DAY)
+    assert START + 300 * DAY <= clock.now() < START + 300 * DAY + dt.timedelta(seconds=5)
+    assert clock.now().tzinfo == dt.UTC
+    with pytest.raises(ValueError, match="cannot be set back to 2026-03-02"):
+        clock.set_to(START)
+
+
+def test_a_settable_clock_goes_on_after_a_restart(tmp_path: Path) -> None:
+    """From where it was, and not from where it began."""
+    SettableClock(START, tmp_path / "clock.json").set_to(START + DAY)
+    assert SettableClock(START, tmp_path / "clock.json").now() >= START + DAY
+    assert SettableClock(START + 2 * DAY, tmp_path / "clock.json").now() >= START + 2 * DAY
+
+
+def test_who_sleeps_by_a_settable_clock_is_woken_when_it_is_set(tmp_path: Path) -> None:
+    """A day passes in a moment, for sleepers and for those who wait for a moment."""
+    clock, woken = SettableClock(START, tmp_path / "clock.json"), threading.Event()
+
+    def sleep() -> None:
+        clock.sleep(DAY.total_seconds())
+        while clock.now() < START + 2 * DAY:
+            clock.wait(threading.Event(), START + 2 * DAY)
+        woken.set()
+
+    threading.Thread(target=sleep, daemon=True).start()
+    assert not woken.wait(0.1)
+    clock.set_to(START + DAY + dt.timedelta(minutes=1))
+    assert not woken.wait(0.1)
+    clock.set_to(START + 2 * DAY)
+    assert woken.wait(5.0)

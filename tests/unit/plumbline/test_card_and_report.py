@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from plumbline.canary import Stage
 from plumbline.card import Facts, content, missing
 from plumbline.config import load_problem
 from plumbline.dataset import SplitSummary, Summary
@@ -333,6 +334,14 @@ def test_the_page_says_what_a_replica_was_measured_to_hold() -> None:
     found = page(run(deploy="SUCCEEDED"), Findings(rate=MeasuredRate(187.04, 154.0, 222.0)))
     assert "One replica held 187.0 requests a second (154.0 to 222.0" in " ".join(found.text.split())
     assert "One replica held" not in page(run(deploy="SUCCEEDED"), Findings()).text
+
+
+def test_the_page_has_a_line_for_each_stage_of_the_traffic() -> None:
+    """And nothing where no version had it before."""
+    stage = Stage(5, answers=20, error_rate=0.0, latency_ms=4.2, champion_latency_ms=3.9, shift=0.125)
+    text = " ".join(page(run(deploy="SUCCEEDED"), Findings(stages=(stage,))).text.split())
+    assert "5 %200.0 %4.2 ms3.9 ms0.12" in text
+    assert "Share of the traffic" not in page(run(deploy="SUCCEEDED"), Findings()).text
 
 
 def test_a_run_without_any_step_has_a_page() -> None:

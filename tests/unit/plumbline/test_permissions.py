@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[3]
 CODE = sorted(path for folder in ("plumbline/adapters", "pipelines") for path in (ROOT / folder).glob("*.py"))
 COMMANDS = {
     *("submit", "images", "doctor", "plan", "cancel", "clean-cloud", "schedule", "janitor", "publish"),
-    *("evaluate", "retrain"),
+    *("evaluate", "retrain", "monitor", "rollback"),
 }
 
 CLIENTS: tuple[type, ...] = (

@@ -31,7 +31,14 @@ def test_a_comment_uses_no_table() -> None:
     with pytest.raises(DataError, match=r"lists \['weather'\], which the query does not read"):
         fill("-- {weather} by the hour\n/* {weather}\n*/ SELECT * FROM {flights}", TABLES)
     filled = fill("-- like {planes}\nSELECT * FROM {flights}, {weather}", TABLES)
-    assert filled == "-- like {planes}\nSELECT * FROM `p.d.flights`, `p.d.weather`"
+    assert filled == "\nSELECT * FROM `p.d.flights`, `p.d.weather`"
+
+
+@pytest.mark.parametrize("text", ["'-- no comment'", '"/* none */"', r"'# \' -- none'", "r'--'", "''"])
+def test_what_is_quoted_is_no_comment(text: str) -> None:
+    """It stays as it is, also with an escaped quote in it; what comes after is one."""
+    filled = fill(" ".join(["SELECT", text, "FROM {flights}, {weather} -- @start"]), TABLES)
+    assert filled == " ".join(["SELECT", text, "FROM `p.d.flights`, `p.d.weather` "])
 
 
 def test_the_line_counts_comments() -> None:
