@@ -16,6 +16,7 @@ from plumbline.adapters import bigquery as bq
 from plumbline.adapters import endpoints as on
 from plumbline.adapters import pipeline_jobs, registry
 from plumbline.adapters.clients import Clients
+from plumbline.adapters.monitoring_jobs import watch
 from plumbline.adapters.pipeline_jobs import Order
 from plumbline.adapters.rollout import roll_out
 from plumbline.adapters.storage import ensure_bucket
@@ -28,6 +29,7 @@ from plumbline.section import to_json
 from tests.contract.conftest import LOCATION, PROJECT, Emulator
 from tests.contract.late_labels import DATA
 from tests.contract.shop import COMMAND, IMAGE, PROBE
+from tests.contract.test_rollout import WATCH
 from tests.contract.vertex import fresh
 
 FEATURES = "SELECT number, sent_at, booked_at, depot, line, weight, express, late FROM {parcels}"
@@ -71,7 +73,7 @@ class Business:
         return Serving(endpoint=self.name.replace("_", "-"), timeout_s=30)
 
     def serve(self, *, threshold: float = 0.5, trained_to: dt.date = dt.date(2020, 1, 31)) -> str:
-        """Registers and deploys a version; the id under which it answers."""
+        """Registers, deploys and watches a version; the id under which it answers."""
         folder = self.state / "gcs" / self.clients.place.bucket / self.name / fresh("content")
         folder.mkdir(parents=True)
         candidate = Candidate(
@@ -84,10 +86,11 @@ class Business:
         )
         made = registry.register(self.clients.models(), self.clients.place, self.name, candidate, card="gs://c")
         roll_out(self.clients, self.serving, made.name, PROBE)
-        found = on.find(
-            self.clients.endpoints(), f"{registry.parent(self.clients.place)}/endpoints/{self.serving.endpoint}"
-        )
+        name = f"{registry.parent(self.clients.place)}/endpoints/{self.serving.endpoint}"
+        found = on.find(self.clients.endpoints(), name)
         assert found is not None
+        wanted = replace(WATCH, training_table=bq.full_name(self.clients.place, "parcels"))
+        watch(self.clients.jobs(), self.clients.endpoints(), self.clients.place, name, wanted)
         return str(next(model.id for model in found.deployed_models))
 
     def order(self, spec: Mapping[str, Any]) -> Order:

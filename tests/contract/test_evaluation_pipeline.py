@@ -30,9 +30,10 @@ EVALUATION = Evaluation(
     minimum_positives=5,
     gates=(Gate(metric="auc", minimum=0.8), Gate(metric="auc", against="champion", margin=0.0)),
 )
-LOOKING = ("observe", "judge", "alert", "decide")
+LOOKING = ("observe", "judge", "alert", "drift", "decide")
 """The steps of an evaluation that starts no training."""
-MONITORING = Monitoring(emails=("a@example.com", "b@example.com"))
+MONITORING = Monitoring(emails=("a@example.com", "b@example.com"), skew_threshold=2, drift_threshold=2)
+"""No distance is above 1: what was asked is not what these tests are about."""
 PARCELS = [outcome(f"n{number}", number / 4, late=number % 3 == 0) for number in range(60)]
 """Twenty of sixty are late."""
 
