@@ -16,12 +16,14 @@ from plumbline.adapters import bigquery as bq
 from plumbline.adapters import endpoints as on
 from plumbline.adapters import pipeline_jobs, registry
 from plumbline.adapters.clients import Clients
+from plumbline.adapters.monitoring_jobs import watch
 from plumbline.adapters.pipeline_jobs import Order
 from plumbline.adapters.rollout import roll_out
 from plumbline.adapters.storage import ensure_bucket
 from plumbline.candidate import Candidate
 from plumbline.environment import Place
 from plumbline.evidence import Evidence, read_evidence
+from plumbline.monitoring import Watch
 from plumbline.problem import Serving
 from plumbline.runs import ENDED, Run
 from plumbline.section import to_json
@@ -89,6 +91,21 @@ class Business:
         )
         assert found is not None
         return str(next(model.id for model in found.deployed_models))
+
+    def watch(self) -> None:
+        """Has the endpoint monitored, against the table of parcels."""
+        what = Watch(
+            training_table=bq.full_name(self.clients.place, "parcels"),
+            label="late",
+            schema_uri="",
+            skew={"weight": 0.3},
+            drift={"weight": 0.3},
+            sampling_rate=1.0,
+            interval_hours=24,
+            emails=("a@example.com",),
+        )
+        endpoint = f"{registry.parent(self.clients.place)}/endpoints/{self.serving.endpoint}"
+        watch(self.clients.jobs(), self.clients.endpoints(), self.clients.place, endpoint, what)
 
     def order(self, spec: Mapping[str, Any]) -> Order:
         """The order of its training, as a command makes it."""
