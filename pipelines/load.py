@@ -85,9 +85,10 @@ def steps_of(asked: Asked, usual: LoadProfile | None) -> Sequence[Step]:
         PlumblineError: They are not such as can be asked for.
     """
     rates: Sequence[float] = asked.rates
-    if not rates:
-        top = usual and max(usual.peak_rate, usual.usual_rate)
-        rates = _USUAL_RATES if usual is None or top is None else sorted({usual.usual_rate, top, 2 * top, 4 * top})
+    if not rates and usual is None:
+        rates = _USUAL_RATES
+    elif not rates and usual is not None:
+        rates = sorted({usual.usual_rate, usual.peak_rate, 2 * usual.peak_rate, 4 * usual.peak_rate})
     spike = 2 * max(rates, default=0.0) if asked.spike is None else asked.spike
     return profile(rates, seconds=asked.seconds, spike=spike)
 
