@@ -72,7 +72,11 @@ def load(session: Session, asked: Asked) -> int:
     order = Order(endpoint.name, f"{started:%Y-%m-%dT%H:%M:%SZ}", steps, schedule, asked.limit_ms)
     endpoints = session.clients.endpoints()
     found = generate(
-        target(session.clients, endpoint), instances, schedule, lambda: on.available_replicas(endpoints, endpoint.name)
+        target(session.clients, endpoint),
+        instances,
+        schedule,
+        lambda: on.available_replicas(endpoints, endpoint.name),
+        begun=lambda number: session.say(f"  {steps[number].name} of {steps[number].rate:g} requests/s"),
     )
     _tell(result(order, found), session, session.state / "load" / f"{started:%Y%m%d%H%M%S}")
     return int(found.interrupted)

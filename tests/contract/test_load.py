@@ -1,5 +1,6 @@
 """The load generator against the real emulator: what was due is asked, what went wrong is told, Ctrl-C ends it."""
 
+import dataclasses
 import os
 import signal
 import threading
@@ -47,9 +48,15 @@ def test_each_request_that_is_due_is_answered(vertex: Vertex) -> None:
     to = served(vertex)
     steps = [Step(name="step", rate=20, seconds=1.0), Step(name="spike", rate=60, seconds=1.0)]
     schedule = arrivals(steps, seed=1)
+    begun: list[int] = []
     found = generate(
-        aimed(vertex, to), [{"x": 1}, {"x": 2}], schedule, lambda: on.available_replicas(vertex.endpoints, to)
+        aimed(vertex, to),
+        [{"x": 1}, {"x": 2}],
+        schedule,
+        lambda: on.available_replicas(vertex.endpoints, to),
+        begun=begun.append,
     )
+    assert begun == [0, 1]
     assert not found.interrupted
     assert found.elapsed_s >= schedule[-1].due
     assert {answer.arrival for answer in found.answers} == set(schedule)
@@ -82,7 +89,8 @@ def test_an_answer_that_is_none_is_told(vertex: Vertex, instance: str, error: st
 def test_an_answer_that_does_not_come_is_told(vertex: Vertex) -> None:
     """After the time that a request may take, and where nobody listens."""
     to = served(vertex, LONG="20")
-    found = generate(aimed(vertex, to), [{"x": 1}], [Arrival(0.0, 0)], lambda: 1, timeout_s=0.3)
+    hasty = dataclasses.replace(aimed(vertex, to), timeout_s=0.3)
+    found = generate(hasty, [{"x": 1}], [Arrival(0.0, 0)], lambda: 1)
     assert [answer.error for answer in found.answers] == ["no answer in time"]
     nobody = Target("http://127.0.0.1:9/v1/x:predict", {})
     found = generate(nobody, [{"x": 1}], [Arrival(0.0, 0)], lambda: 1)
