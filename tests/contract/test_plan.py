@@ -58,7 +58,7 @@ def validate(dataset: dsl.Input[dsl.Dataset], broken: bool):
 def small(
     name: str, title: str, place: str, statement: str, data: str, sql: str, validation: str, today: str,
     signal: str, prototype: str, training: str, evaluation: str, explanation: str, serving: str, monitoring: str,
-    code: str, trainer_image: str, serving_image: str, version: str, opponent: str, table: str,
+    code: str, trainer_image: str, serving_image: str, version: str, opponent: str, table: str, why: str,
 ):
     now = snapshot(version=version, opponent=opponent).set_caching_options(False)
     rows = ingest(source_version=now.outputs["source_version"], table=table)
