@@ -43,7 +43,7 @@ load-table: $(READY) ## Load a table of your own: make load-table TABLE=orders F
 	@$(RUN) load-table --env $(ENV) --state $(STATE) $(OVERRIDES) --table $(TABLE) --file $(FILE)
 
 .PHONY: load
-load: $(READY) ## Ask the endpoint by a schedule, and see what it holds: RATES="5 20 80" SPIKE=160
+load: $(READY) ## Ask the endpoint by a schedule, and see what it holds: RATES=5,20,80 SPIKE=160
 	@$(RUN) load --config $(CONFIG) --env $(ENV) --state $(STATE) $(OVERRIDES) $(if $(RATES),--rates $(RATES)) \
 	  $(if $(SPIKE),--spike $(SPIKE)) $(if $(STEP_S),--seconds $(STEP_S)) $(if $(LIMIT_MS),--limit-ms $(LIMIT_MS)) \
 	  $(if $(filter yes,$(YES)),--yes)
@@ -180,7 +180,7 @@ bench: $(READY) ## Measure speed, in ten minutes, or one PART=...; docs/performa
 .PHONY: clean
 clean: ## Remove what runs have left (not the environment)
 	@test ! -e $(READY) || $(RUN) stop --state $(STATE)
-	rm -rf $(STATE)/emulator $(STATE)/runs $(STATE)/compiled $(STATE)/drills $(STATE)/ablation $(STATE)/training.yaml $(STATE)/evaluation.yaml training.yaml evaluation.yaml .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(STATE)/emulator $(STATE)/runs $(STATE)/compiled $(STATE)/drills $(STATE)/ablation $(STATE)/load $(STATE)/monitoring $(STATE)/simulation $(STATE)/training.yaml $(STATE)/evaluation.yaml training.yaml evaluation.yaml .mypy_cache .pytest_cache .ruff_cache
 
 .PHONY: help
 help: ## Show this help

@@ -65,8 +65,10 @@ _LIMITS = """## What it does not do
 - A customer-managed key (`encryption_spec`) is checked for its form and region, and kept; nothing is encrypted. A model
   is deployed only on an endpoint of the same key, which Google's pages do not say in so many words.
 - Whether a region has a machine, and quotas, are not looked at when a job starts.
-- As many replicas run as `min_replica_count` says. Autoscaling targets are checked and kept; load changes nothing.
-- A serving container that ends after its deployment is not started again (503) before the emulator is.
+- Replicas follow the load between `min_replica_count` and `max_replica_count`, by CPU time against one core and by
+  requests; the duty cycle of an accelerator never counts. The load is that of 2 s where Vertex AI's is of minutes, and
+  there are fewer replicas after 10 s of quiet where Vertex AI waits 5 minutes. `DIR/logs/autoscaling.jsonl` tells all.
+- A serving container that ends is replaced; it is not asked for its health again once it has traffic.
 - A custom job's failed replica is not retried, but with `restart_job_on_worker_restart` or the strategy SPOT a replica
   that a signal ended starts the job anew, up to 6 times, unless `disable_retries` is set. Chief and workers decide when
   a job has succeeded; parameter servers and evaluators are ended then. No strategy makes a job wait for machines.

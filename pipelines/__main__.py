@@ -213,7 +213,7 @@ def _monitor(options: argparse.Namespace) -> int:
 def _load(options: argparse.Namespace) -> int:
     """Ask the endpoint of the last run by a schedule: what rate it holds, and how replicas follow."""
     given = {name: getattr(options, name) for name in ("seconds", "limit_ms", "seed", "yes", "spike")}
-    return _on_cloud(options, "load", rates=tuple(options.rates), **given)
+    return _on_cloud(options, "load", rates=options.rates, **given)
 
 
 def _on_cloud(options: argparse.Namespace, command: str, **given: object) -> int:
@@ -337,9 +337,13 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(each) for each in text.split(","))
+
+
 def _add_load(parser: argparse.ArgumentParser) -> None:
     text = "requests/s of the steps; if none are given they follow from serving.load"
-    parser.add_argument("--rates", type=float, nargs="*", default=(), help=text)
+    parser.add_argument("--rates", type=_numbers, default=(), metavar="RATE,RATE", help=text)
     parser.add_argument("--spike", type=float, help="requests/s after the steps, twice the largest; 0 is no spike")
     parser.add_argument("--seconds", type=float, default=10.0, help="of a step (%(default)s)")
     text = "a rate is held while its 99th percentile is below (%(default)s)"

@@ -72,7 +72,11 @@ def load(session: Session, asked: Asked) -> int:
     order = Order(endpoint.name, f"{started:%Y-%m-%dT%H:%M:%SZ}", steps, schedule, asked.limit_ms)
     endpoints = session.clients.endpoints()
     found = generate(
-        target(session.clients, endpoint), instances, schedule, lambda: on.available_replicas(endpoints, endpoint.name)
+        target(session.clients, endpoint),
+        instances,
+        schedule,
+        lambda: on.available_replicas(endpoints, endpoint.name),
+        begun=lambda number: session.say(f"  {steps[number].name} of {steps[number].rate:g} requests/s"),
     )
     _tell(result(order, found), session, session.state / "load" / f"{started:%Y%m%d%H%M%S}")
     return int(found.interrupted)
@@ -85,9 +89,10 @@ def steps_of(asked: Asked, usual: LoadProfile | None) -> Sequence[Step]:
         PlumblineError: They are not such as can be asked for.
     """
     rates: Sequence[float] = asked.rates
-    if not rates:
-        top = max(usual.peak_rate, usual.usual_rate) if usual else 0.0
-        rates = sorted({usual.usual_rate, top, 2 * top, 4 * top}) if usual else _USUAL_RATES
+    if not rates and usual is None:
+        rates = _USUAL_RATES
+    elif not rates and usual is not None:
+        rates = sorted({usual.usual_rate, usual.peak_rate, 2 * usual.peak_rate, 4 * usual.peak_rate})
     spike = 2 * max(rates, default=0.0) if asked.spike is None else asked.spike
     return profile(rates, seconds=asked.seconds, spike=spike)
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 PARTS = ("commands", "evaluation", "growth", "ingest", "runtime", "serving", "trainer")
 """The modules of `tests.benchmarks`. Each has a function `measure`, which gives what, wanted and measured."""
-BY_NAME = ("imbalance", "kills")
-"""Those that take minutes, for nothing but a table in the docs."""
+BY_NAME = ("imbalance", "kills", "monitoring")
+"""Those that take minutes, for figures in the docs."""
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -34,6 +34,8 @@ class Target:
 
     url: str
     headers: Mapping[str, str]
+    timeout_s: float = TIMEOUT_S
+    """Of a request, from when it is sent."""
 
 
 def target(clients: Clients, endpoint: vertex.Endpoint) -> Target:
@@ -57,7 +59,7 @@ def generate(
     schedule: Sequence[Arrival],
     replicas: Replicas,
     *,
-    timeout_s: float = TIMEOUT_S,
+    begun: Callable[[int], None] = lambda _: None,
 ) -> Generated:
     """Asks for one prediction a request, each when it is due, and counts the replicas each second meanwhile.
 
@@ -68,21 +70,25 @@ def generate(
         instances: What is asked, in turn.
         schedule: When, in the order of time.
         replicas: Says how many there are; it may block. A failure of it is left out.
-        timeout_s: Of a request, from when it is due and sent.
+        begun: Is called with the number of each step, when its first request is due.
     """
     bodies = [json.dumps({"instances": [instance]}).encode() for instance in instances]
-    return asyncio.run(_generate(target, bodies, schedule, replicas, timeout_s))
+    return asyncio.run(_generate(target, bodies, schedule, replicas, begun))
 
 
 async def _generate(
-    target: Target, bodies: Sequence[bytes], schedule: Sequence[Arrival], replicas: Replicas, timeout_s: float
+    target: Target,
+    bodies: Sequence[bytes],
+    schedule: Sequence[Arrival],
+    replicas: Replicas,
+    begun: Callable[[int], None],
 ) -> Generated:
     answers: list[Answered] = []
     counts: list[Count] = []
     loop = asyncio.get_running_loop()
     headers = {"Content-Type": "application/json", **target.headers}
     connector = aiohttp.TCPConnector(limit=CONNECTIONS)
-    timeout = aiohttp.ClientTimeout(total=timeout_s)
+    timeout = aiohttp.ClientTimeout(total=target.timeout_s)
     interrupted = False
     asking: set[asyncio.Task[None]] = set()
     async with aiohttp.ClientSession(connector=connector, timeout=timeout, headers=headers) as session:
@@ -97,6 +103,8 @@ async def _generate(
             for number, arrival in enumerate(schedule):
                 # Also where it is late: those before get their turn.
                 await asyncio.sleep(max(0.0, start + arrival.due - loop.time()))
+                if number == 0 or schedule[number - 1].step != arrival.step:
+                    begun(arrival.step)
                 task = asyncio.create_task(ask(arrival, bodies[number % len(bodies)]))
                 asking.add(task)
                 task.add_done_callback(asking.discard)

@@ -23,13 +23,13 @@ from plumbline.adapters.storage import ensure_bucket
 from plumbline.candidate import Candidate
 from plumbline.environment import Place
 from plumbline.evidence import Evidence, read_evidence
+from plumbline.monitoring import Watch
 from plumbline.problem import Serving
 from plumbline.runs import ENDED, Run
 from plumbline.section import to_json
 from tests.contract.conftest import LOCATION, PROJECT, Emulator
 from tests.contract.late_labels import DATA
 from tests.contract.shop import COMMAND, IMAGE, PROBE
-from tests.contract.test_rollout import WATCH
 from tests.contract.vertex import fresh
 
 FEATURES = "SELECT number, sent_at, booked_at, depot, line, weight, express, late FROM {parcels}"
@@ -73,7 +73,7 @@ class Business:
         return Serving(endpoint=self.name.replace("_", "-"), timeout_s=30)
 
     def serve(self, *, threshold: float = 0.5, trained_to: dt.date = dt.date(2020, 1, 31)) -> str:
-        """Registers, deploys and watches a version; the id under which it answers."""
+        """Registers and deploys a version; the id under which it answers."""
         folder = self.state / "gcs" / self.clients.place.bucket / self.name / fresh("content")
         folder.mkdir(parents=True)
         candidate = Candidate(
@@ -86,12 +86,26 @@ class Business:
         )
         made = registry.register(self.clients.models(), self.clients.place, self.name, candidate, card="gs://c")
         roll_out(self.clients, self.serving, made.name, PROBE)
-        name = f"{registry.parent(self.clients.place)}/endpoints/{self.serving.endpoint}"
-        found = on.find(self.clients.endpoints(), name)
+        found = on.find(
+            self.clients.endpoints(), f"{registry.parent(self.clients.place)}/endpoints/{self.serving.endpoint}"
+        )
         assert found is not None
-        wanted = replace(WATCH, training_table=bq.full_name(self.clients.place, "parcels"))
-        watch(self.clients.jobs(), self.clients.endpoints(), self.clients.place, name, wanted)
         return str(next(model.id for model in found.deployed_models))
+
+    def watch(self) -> None:
+        """Has the endpoint monitored, against the table of parcels."""
+        what = Watch(
+            training_table=bq.full_name(self.clients.place, "parcels"),
+            label="late",
+            schema_uri="",
+            skew={"weight": 0.3},
+            drift={"weight": 0.3},
+            sampling_rate=1.0,
+            interval_hours=24,
+            emails=("a@example.com",),
+        )
+        endpoint = f"{registry.parent(self.clients.place)}/endpoints/{self.serving.endpoint}"
+        watch(self.clients.jobs(), self.clients.endpoints(), self.clients.place, endpoint, what)
 
     def order(self, spec: Mapping[str, Any]) -> Order:
         """The order of its training, as a command makes it."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from google.cloud import aiplatform_v1 as v1
@@ -148,6 +149,23 @@ def test_a_replica_that_is_taken_away_answers_what_it_was_asked(vertex: Vertex) 
         answered_by = {pid for each in asking for pid in each.result()}
     assert len(answered_by) == 2
     assert soon(lambda: len(vx.containers_of(to)) == 1, within_s=_SOON_S)
+
+
+def test_a_start_that_fails_is_repeated(vertex: Vertex, tmp_path: Path) -> None:
+    """A replica is killed while no other can start; once one can, there is one again."""
+    broken, tried = tmp_path / "broken", tmp_path / "tried"
+    script = f'test -e "{broken}" && touch "{tried}" && exit 3; exec "$@"'
+    spec = v1.ModelContainerSpec(image_uri=vx.IMAGE, command=["/bin/sh", "-c", script, "sh", *vx.SERVING])
+    to = endpoint(vertex)
+    deploy(vertex, to, upload(vertex, container_spec=spec))
+    (pid,) = pids(vertex, to, 1)
+    broken.touch()
+    os.kill(pid, 9)
+    assert soon(tried.exists, within_s=_SOON_S)
+    vx.refused("UNAVAILABLE", "no replica", lambda: pids(vertex, to, 1))
+    broken.unlink()
+    assert soon(lambda: available(vertex, to) == 1, within_s=_SOON_S)
+    assert pids(vertex, to, 1) != [pid]
 
 
 def test_connections_to_a_replica_are_kept(vertex: Vertex) -> None:

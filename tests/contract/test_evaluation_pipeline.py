@@ -32,8 +32,8 @@ EVALUATION = Evaluation(
 )
 LOOKING = ("observe", "judge", "alert", "drift", "decide")
 """The steps of an evaluation that starts no training."""
-MONITORING = Monitoring(emails=("a@example.com", "b@example.com"), skew_threshold=2, drift_threshold=2)
-"""No distance is above 1: what was asked is not what these tests are about."""
+MONITORING = Monitoring(emails=("a@example.com", "b@example.com"))
+"""Sixty requests are too few to compare."""
 PARCELS = [outcome(f"n{number}", number / 4, late=number % 3 == 0) for number in range(60)]
 """Twenty of sixty are late."""
 
@@ -52,16 +52,23 @@ def shop(emulator: Emulator) -> Business:
     return made
 
 
-def answer(shop: Business, *, right: bool, rows: int = 60) -> None:
+def answer(shop: Business, *, right: bool, rows: int = 60, at: dt.datetime = DAY - HOUR) -> None:
     """The log of a version that is asked for each parcel, and tells those that will be late or says the opposite."""
     deployed = shop.serve()
+    shop.watch()
     instances = [instance(number / 4) for number in range(rows)]
     scores = [0.9 if (number % 3 == 0) == right else 0.1 for number in range(rows)]
-    log = [Asked(DAY - HOUR, instances, scores, deployed)]
+    log = [Asked(at, instances, scores, deployed)]
     fill_tables(shop.clients, PARCELS, log, endpoint=shop.serving.endpoint)
 
 
-def evaluate(shop: Business, training: Mapping[str, Any], *, retraining: Retraining | None) -> Run:
+def evaluate(
+    shop: Business,
+    training: Mapping[str, Any],
+    *,
+    retraining: Retraining | None,
+    monitoring: Monitoring = MONITORING,
+) -> Run:
     """The evaluation pipeline, ended."""
     clients = shop.clients
     parameters = {
@@ -71,7 +78,7 @@ def evaluate(shop: Business, training: Mapping[str, Any], *, retraining: Retrain
         "sql": SQL,
         "observation": to_json(OBSERVATION),
         "evaluation": to_json(EVALUATION),
-        "monitoring": to_json(MONITORING),
+        "monitoring": to_json(monitoring),
         "retraining": to_json(retraining) if retraining else "",
         "endpoint": shop.serving.endpoint,
         "order": save(clients, shop.order(training)),
@@ -138,3 +145,24 @@ def test_too_few_labelled_rows_are_not_judged(shop: Business, training: Mapping[
     assert run.metadata("alert", "raised")["raised"] == []
     assert "no section `retraining`" in str(run.metadata("decide", "decision")["text"])
     assert shop.trainings() == []
+
+
+def test_requests_unlike_the_training_are_told(shop: Business, training: Mapping[str, Any]) -> None:
+    """One alert for all columns, which is a reason to train though the gates pass; a second look adds none."""
+    answer(shop, right=True, at=DAY)
+    watching = replace(MONITORING, minimum_values=50, skew={"weight": 0.3}, skew_threshold=1.0, drift_threshold=1.0)
+    retraining = Retraining(on_alert=True, cooldown_hours=0, runs_a_day=9)
+    run = evaluate(shop, training, retraining=retraining, monitoring=watching)
+    assert states(run) == dict.fromkeys((*LOOKING, "launch"), "SUCCEEDED")
+    (raised,) = shop.rows("alerts")
+    assert (raised["kind"], raised["version"], raised["raised_at"]) == ("skew", "1", AT)
+    assert raised["summary"] == "weight 1.000 (at most 0.3)"
+    (entry,) = shop.log(run, "drift")
+    assert "skew: weight 1.000" in entry["message"]
+    assert dict(run.metadata("drift", "distances")["furthest"])["weight"] == 1.0  # type: ignore[call-overload]
+    (job,) = shop.trainings()
+    evidence = shop.evidence(job.name)
+    assert evidence is not None
+    assert [alert.kind for alert in evidence.alerts] == ["skew"]
+    evaluate(shop, training, retraining=retraining, monitoring=watching)
+    assert len(shop.rows("alerts")) == 1

@@ -22,6 +22,7 @@ from emulator.store import Store
 from tests.contract.conftest import LOCATION, PROJECT
 
 ROOT = Path(__file__).parents[2]
+Process = subprocess.Popen[str]
 
 
 @contextmanager
@@ -51,7 +52,7 @@ def vertex_on(bigquery: str, state: Path, clock: ManualClock) -> Iterator[str]:
             store.close()
 
 
-def start(bigquery: str, state: Path, at: dt.datetime) -> tuple[subprocess.Popen[str], str]:
+def start(bigquery: str, state: Path, at: dt.datetime) -> tuple[Process, str]:
     """Vertex AI in a process of its own, and its URL."""
     argv = [sys.executable, "-m", "tests.contract.vertex_alone", bigquery, str(state), at.isoformat()]
     process = subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -59,20 +60,20 @@ def start(bigquery: str, state: Path, at: dt.datetime) -> tuple[subprocess.Popen
     return process, process.stdout.readline().strip()
 
 
-def advance(process: subprocess.Popen[str], by: dt.timedelta) -> None:
+def advance(process: Process, by: dt.timedelta) -> None:
     """Sets the clock of such a process forward."""
     assert process.stdin is not None
     process.stdin.write(f"{by.total_seconds()}\n")
     process.stdin.flush()
 
 
-def kill(process: subprocess.Popen[str]) -> None:
+def kill(process: Process) -> None:
     """Ends such a process at once."""
     process.kill()
     process.communicate()
 
 
-def stop(process: subprocess.Popen[str]) -> None:
+def stop(process: Process) -> None:
     """Ends such a process, and what it has started."""
     process.communicate(timeout=60)
 

@@ -120,6 +120,27 @@ def test_a_second_problem_ships_by_config_and_sql_alone(shop: Laptop) -> None:
     assert {"ingest", "validate", "baseline", "train"} <= cached
 
 
+def test_the_endpoint_of_the_last_run_is_loaded(shop: Laptop) -> None:
+    """`make load`: each step is answered, and an interrupted load is written too, with the exit status 1."""
+    done = shop.run("load", "--config", str(ORDERS), "--rates", "5,10", "--spike", "20", "--seconds", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "spike of 20 requests/s" in done.stdout
+    assert "held (p99 below 250 ms, no error)" in done.stdout
+    (first,) = (shop.folder / "load").iterdir()
+    found = json.loads((first / "load.json").read_text(encoding="utf-8"))
+    assert [step["answered"] for step in found["steps"]] == [step["due"] for step in found["steps"]]
+    assert "<svg" in (first / "load.html").read_text(encoding="utf-8")
+    command = shop.command("load", "--config", str(ORDERS), "--rates", "5", "--spike", "0", "--seconds", "300")
+    shell = {**environ(), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, cwd=ROOT, env=shell, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert any("step of 5 requests/s" in line for line in process.stdout)
+        process.send_signal(signal.SIGINT)
+        said = process.stdout.read()
+        assert (process.wait(60), "interrupted" in said) == (1, True), said
+    assert len(list((shop.folder / "load").glob("*/load.json"))) == 2
+
+
 def test_each_group_of_features_is_left_out_once(shop: Laptop) -> None:
     """`make ablate` on the last run's dataset: what the orders depend on helps, and the result is kept."""
     done = shop.run("ablate", "--config", str(ORDERS), "--seeds", "1")

@@ -182,7 +182,7 @@ class EndpointRoutes:
         return Work(work)
 
     def mutate(self, request: Message) -> Work:
-        """A deployed model with other replica counts or targets, and as many containers as its new minimum."""
+        """A deployed model with other replica counts or targets, and at least as many containers as its new minimum."""
         deployed = resource.deployed_on(self._endpoints.get(request.endpoint), request.deployed_model.id)
         changed = resource.rescaled(deployed, request.deployed_model, request.update_mask)
         model = self._models.get(changed.model)
