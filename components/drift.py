@@ -25,7 +25,7 @@ def drift(
     from plumbline.adapters.alerting import raise_alerts
     from plumbline.adapters.clients import Clients
     from plumbline.adapters.observing import read_summary
-    from plumbline.adapters.watching import compare
+    from plumbline.adapters.watching import compare_logged
     from plumbline.environment import Place
     from plumbline.observation import moment
     from plumbline.problem import Data, Monitoring
@@ -34,7 +34,7 @@ def drift(
 
     clients, limits = Clients(from_json(Place, place), os.environ), from_json(Monitoring, monitoring)
     period = read_summary(Path(observed.path)).period
-    _, found = compare(clients, name, from_json(Data, data), limits, endpoint=endpoint, period=period)
+    found = compare_logged(clients, name, from_json(Data, data), limits, endpoint=endpoint, period=period)
     version = registry.champion(clients.models(), clients.place, name).rpartition("@")[2]
     raised = alerts(found, version=version, period=period)
     new = raise_alerts(clients, name, raised, emails=limits.emails, now=moment(at, partial(datetime.now, UTC)))

@@ -2,8 +2,9 @@
 
 import secrets
 
-from plumbline.adapters.bigquery import full_name
+from plumbline.adapters.bigquery import exists, full_name
 from plumbline.adapters.clients import Clients
+from plumbline.adapters.endpoints import find
 from plumbline.adapters.monitoring_jobs import Watched, watched
 from plumbline.adapters.registry import parent
 from plumbline.adapters.skew import Limits, Question, watch_report
@@ -47,3 +48,21 @@ def compare(  # noqa: PLR0913 - the problem, and which stretch of its log
     scratch = full_name(place, f"monitoring_{period.end:%Y%m%d%H%M%S}_{secrets.token_hex(3)}")
     labels = {**place.labels, "problem": label(name)}
     return found, watch_report(clients, question, Limits(scratch, data.maximum_bytes, labels))
+
+
+def compare_logged(  # noqa: PLR0913 - as above
+    clients: Clients, name: str, data: Data, monitoring: Monitoring, *, endpoint: str, period: Period
+) -> WatchReport:
+    """As `compare`, and no distances where there is nothing to compare yet: nothing is deployed, watched or logged.
+
+    Raises:
+        DataError: A query is refused, or reads too much.
+        ServiceError: The endpoint is monitored and logs no requests, or BigQuery fails.
+    """
+    found = find(clients.endpoints(), f"{parent(clients.place)}/endpoints/{endpoint}")
+    if found is None or not found.model_deployment_monitoring_job:
+        return WatchReport(distances=())
+    log = found.predict_request_response_logging_config.bigquery_destination.output_uri.removeprefix("bq://")
+    if log and not exists(clients.bigquery(), log):
+        return WatchReport(distances=())
+    return compare(clients, name, data, monitoring, endpoint=endpoint, period=period)[1]

@@ -10,6 +10,7 @@ import pytest
 from pipelines.compiled import compile_graph
 from pipelines.evaluate import told
 from plumbline.adapters import pipeline_jobs
+from plumbline.adapters.observing import log_table
 from plumbline.adapters.pipeline_jobs import Order
 from plumbline.adapters.retraining import save
 from plumbline.continuous import Retraining
@@ -166,3 +167,23 @@ def test_requests_unlike_the_training_are_told(shop: Business, training: Mapping
     assert [alert.kind for alert in evidence.alerts] == ["skew"]
     evaluate(shop, training, retraining=retraining, monitoring=watching)
     assert len(shop.rows("alerts")) == 1
+
+
+@pytest.mark.parametrize("serves", [False, True])
+def test_before_the_first_prediction_a_training_is_decided(
+    shop: Business, training: Mapping[str, Any], serves: bool
+) -> None:
+    """With nothing deployed, or nothing asked of it yet, nothing is judged and compared, and a look is no failure."""
+    fill_tables(shop.clients, PARCELS, [], endpoint=shop.serving.endpoint)
+    if serves:
+        shop.serve()
+        shop.watch()
+    shop.clients.bigquery().delete_table(log_table(shop.clients, shop.serving.endpoint))
+    run = evaluate(shop, training, retraining=Retraining(new_rows=10, cooldown_hours=0))
+    assert states(run) == dict.fromkeys((*LOOKING, "launch"), "SUCCEEDED")
+    assert str(run.metadata("judge", "judgements")["summary"]).startswith("not judged")
+    assert run.metadata("drift", "distances")["raised"] == []
+    (job,) = shop.trainings()
+    evidence = shop.evidence(job.name)
+    assert evidence is not None
+    assert evidence.reasons == ("new rows",)
