@@ -81,11 +81,13 @@ def told(run: Run) -> Iterator[str]:
     if judged:
         yield f"  {'judged':<12} {judged['summary']}"
     if raised:
-        yield f"  {'alerts':<12} {'; '.join(map(str, _listed(raised.get('raised')))) or 'no new one'}"
+        new = [*_listed(raised.get("raised")), *_listed(run.metadata("drift", "distances").get("raised"))]
+        yield f"  {'alerts':<12} {'; '.join(map(str, new)) or 'no new one'}"
     if decided:
         yield f"  {'training':<12} {decided['text']}"
     if started := run.metadata("launch", "training"):
-        yield f"  {'started':<12} {started.get('resourceName') or started['text']}"
+        name = started.get("resourceName")
+        yield f"  {'started' if name else 'not started':<12} {name or started['text']}"
     for name in OBSERVING:
         if (step := run.steps.get(name)) and step.error:
             yield f"  {name:<12} FAILED: {first_line(step.error)}"

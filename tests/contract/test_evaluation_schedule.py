@@ -1,5 +1,6 @@
 """The schedule of the evaluation: beside that of the training, and not to be mistaken for it."""
 
+import datetime as dt
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,14 +9,16 @@ import pytest
 from pipelines.code import code_digest
 from pipelines.evaluate import evaluation_order
 from pipelines.parameters import local_images
-from pipelines.run import Request, linked, order
+from pipelines.run import Request, linked, order, start
 from pipelines.session import Session
 from plumbline.adapters import pipeline_jobs, schedules
 from plumbline.adapters.clients import Clients
+from plumbline.adapters.locks import held, lock_of
 from plumbline.adapters.retraining import saved
 from plumbline.adapters.storage import ensure_bucket
 from plumbline.config import load_environment, load_problem
 from plumbline.environment import Schedule, place
+from plumbline.errors import ServiceError
 from tests.contract.conftest import LOCATION, PROJECT, Emulator
 from tests.contract.vertex import fresh
 
@@ -57,6 +60,20 @@ def test_training_and_evaluation_have_a_schedule_each(session: Session) -> None:
     assert schedules.pause(at, where, name)
     assert not schedules.pause(at, where, name)
     assert schedules.pause(at, where, f"{name}-evaluation")
+
+
+def test_a_run_by_hand_waits_for_no_other_caller(session: Session) -> None:
+    """While somebody starts a run of the problem, another one is refused, and none is started."""
+    now = dt.datetime.now(dt.UTC)
+    images = local_images(session.environment, "0" * 64)
+    spec = linked(images, state=session.state)
+    request = Request(session.loaded, session.environment, session.clients, "0" * 64, images, spec)
+    where, name = session.clients.place, session.loaded.config.name
+    with held(session.clients.storage(), where.bucket, lock_of(name), now=now, holder="other") as ours:
+        assert ours
+        with pytest.raises(ServiceError, match=f"another caller is starting a run of {name} at this moment"):
+            start(request, print, now=lambda: now)
+    assert pipeline_jobs.jobs(session.clients.pipelines(), where, name) == []
 
 
 def test_an_evaluation_is_no_training(session: Session) -> None:
