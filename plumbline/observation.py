@@ -152,7 +152,7 @@ joined AS (
   SELECT
     {", ".join(f"labels.{name}" for name in own)},
     labels.{observation.known} AS known_at,
-    {", ".join(f"logged.asked_{name} AS {name}" for name in asked) + "," if asked else ""}
+    {", ".join(f"logged.asked_{name} AS `{name}`" for name in asked) + "," if asked else ""}
     logged.{LOGGED_AT}, logged.{DEPLOYED}, logged.{SCORE}, logged.prediction_id,
     CASE
       WHEN logged.prediction_id IS NULL THEN 'missing'
@@ -168,7 +168,7 @@ ranked AS (
   SELECT
     *,
     ROW_NUMBER() OVER (
-      PARTITION BY {", ".join(data.key)}, fate ORDER BY {LOGGED_AT} DESC, prediction_id DESC) AS recency
+      PARTITION BY {_listed(data.key)}, fate ORDER BY {LOGGED_AT} DESC, prediction_id DESC) AS recency
   FROM joined
 )
 SELECT
@@ -186,11 +186,11 @@ def counting(labels: str, table: str, data: Data, observation: Observation) -> s
         data: The columns.
         observation: How to join.
     """
-    there = " AND ".join(f"{name} IS NOT NULL" for name in data.key)
+    there = " AND ".join(f"`{name}` IS NOT NULL" for name in data.key)
     fates = ("late", "superseded", "unmatched", "unreadable")
     counts = ",\n  ".join(f"COUNT(DISTINCT IF(fate = '{fate}', prediction_id, NULL)) AS {fate}" for fate in fates)
     return f"""SELECT
-  (SELECT COUNT(*) FROM (SELECT DISTINCT {", ".join(data.key)} FROM `{table}` WHERE {there})) AS labels,
+  (SELECT COUNT(*) FROM (SELECT DISTINCT {_listed(data.key)} FROM `{table}` WHERE {there})) AS labels,
   (SELECT COUNT(*) FROM (
 {labels.rstrip().removesuffix(";")}
   ) WHERE NOT ({_in_time(data, observation)})) AS overdue,
@@ -224,15 +224,20 @@ def check_problem(data: Data, observation: Observation) -> Iterator[tuple[tuple[
     for name in observation.join:
         if name not in known:
             yield ("observation", "join"), f"{name} is no raw column of a feature; there are {', '.join(known)}"
-    clashes = sorted({LOGGED_AT, DEPLOYED, SCORE} & {*known, *data.key, *_own_attributes(data)})
+    ours = {LOGGED_AT, DEPLOYED, SCORE, "known_at", "prediction_id", "fate", "recency"}
+    clashes = sorted(ours & {*known, *data.key, data.time, data.label.column, *_own_attributes(data)})
     if clashes:
         yield ("observation",), f"{clashes} are columns of the problem and of what is observed at once"
 
 
 def _in_time(data: Data, observation: Observation) -> str:
     """Whether a row's label is there, and was known by the end of the delay: never NULL, so that it can be negated."""
-    known = observation.known
-    return f"IFNULL({data.label.column} IS NOT NULL AND {known} <= @last, FALSE)"
+    return f"IFNULL(`{data.label.column}` IS NOT NULL AND `{observation.known}` <= @last, FALSE)"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Columns, quoted: a column of the config may be called as a reserved word."""
+    return ", ".join(f"`{name}`" for name in names)
 
 
 _NO_LOG = """(

@@ -118,16 +118,18 @@ def _merge(  # noqa: PLR0913, PLR0917 - the table, what goes and what comes
     columns, full = _TABLES[series], bq.full_name(clients.place, f"{name}_{series}")
     client, labels = clients.bigquery(), _labels(clients, name)
     if not bq.exists(client, full):
-        declared = ", ".join(f"{column} {kind}" for column, kind in columns.items())
+        # `rows` is a reserved word.
+        declared = ", ".join(f"`{column}` {kind}" for column, kind in columns.items())
         made = f"CREATE TABLE IF NOT EXISTS `{full}` ({declared})"
         bq.execute(client, made, maximum_bytes=_MAXIMUM_BYTES, labels=labels)
-    read = ", ".join(f"{_value(column, kind)} AS {column}" for column, kind in columns.items())
-    found = ", ".join(f"found.{column}" for column in columns)
+    read = ", ".join(f"{_value(column, kind)} AS `{column}`" for column, kind in columns.items())
+    found = ", ".join(f"found.`{column}`" for column in columns)
+    names = ", ".join(f"`{column}`" for column in columns)
     gone = f"WHEN NOT MATCHED BY SOURCE AND {merge.gone} THEN DELETE\n" if merge.gone else ""
     statement = f"""MERGE INTO `{full}` AS kept
 USING (SELECT {read} FROM UNNEST(JSON_QUERY_ARRAY(@rows)) AS row_text) AS found
 ON {merge.on}
-{gone}WHEN NOT MATCHED THEN INSERT ({", ".join(columns)}) VALUES ({found})"""  # noqa: S608 - our own columns
+{gone}WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({found})"""  # noqa: S608 - our own columns
     given = {**parameters, "rows": json.dumps(list(rows))}
     bq.execute(client, statement, maximum_bytes=_MAXIMUM_BYTES, labels=labels, parameters=given)
     return full

@@ -1,6 +1,7 @@
 """Which window is looked at when, and what the config must say for a join."""
 
 import datetime as dt
+import re
 from dataclasses import replace
 
 import pytest
@@ -14,6 +15,7 @@ from plumbline.observation import (
     Period,
     check_labels,
     check_problem,
+    counting,
     label_columns,
     latest,
     log_bounds,
@@ -151,7 +153,17 @@ def test_a_query_ends_where_its_semicolon_is() -> None:
     text = matching("SELECT 1;\n", "p.d.log", DATA, DAILY)
     assert ";" not in text
     assert "`p.d.log`" in text
-    assert "`" not in matching("SELECT 1;\n", "", DATA, DAILY)
+    assert "p.d.log" not in matching("SELECT 1;\n", "", DATA, DAILY)
+
+
+def test_a_column_may_be_called_as_a_reserved_word() -> None:
+    """It is quoted wherever it does not follow a dot, where BigQuery takes any name."""
+    group = {"depot": Column(type="categorical"), "group": Column(type="numeric")}
+    data = replace(DATA, key=("order",), label=Label(column="case", positive=True), features=group)
+    observed = replace(DAILY, known="end")
+    for text in (matching("SELECT 1", "", data, observed), counting("SELECT 1", "p.d.t", data, observed)):
+        assert "`order`" in text
+        assert re.findall(r"(?<![`.@\w])(?:order|group|case|end)(?![`\w])", text) == []
 
 
 def test_counts_and_window_are_stated() -> None:
