@@ -12,6 +12,8 @@ from plumbline.runs import ENDED
 from plumbline.section import section
 
 _DAY = dt.timedelta(days=1)
+_TOLD = 20
+"""Alerts that go with a run: it has all of them in a parameter. The text counts them all."""
 _FAILED = frozenset(("FAILED", "CANCELLED"))
 
 
@@ -97,7 +99,7 @@ def decide(facts: Facts, retraining: Retraining) -> Decision:
         champion=facts.champion,
         last_training=facts.last.run if facts.last else "",
         new_rows=facts.new_rows,
-        alerts=facts.alerts,
+        alerts=facts.alerts[:_TOLD],
         split=facts.split,
     )
     return Decision(train=train, text=text, blocked=against if found else (), evidence=evidence)

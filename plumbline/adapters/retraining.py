@@ -153,11 +153,11 @@ def _rows_by_day(clients: Clients, data: Data, sql: str, now: dt.datetime) -> Ma
     Rows of the future, such as a timetable has them, do not count.
     """
     filled = fill(uncommented(sql), {table: bq.full_name(clients.place, table) for table in data.tables})
-    counted = f"""SELECT DATE({data.time}) AS day, COUNT(*) AS found
+    counted = f"""SELECT DATE(`{data.time}`) AS day, COUNT(*) AS found
 FROM (
 {filled.rstrip().removesuffix(";")}
 )
-WHERE {data.time} < '{now:%Y-%m-%d %H:%M:%S}'
+WHERE `{data.time}` < '{now:%Y-%m-%d %H:%M:%S}'
 GROUP BY day"""  # noqa: S608 - the config's own query
     labels = clients.place.labels
     rows = bq.fetch(clients.bigquery(), counted, maximum_bytes=data.maximum_bytes, labels=labels)

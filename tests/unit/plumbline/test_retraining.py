@@ -75,6 +75,15 @@ def test_each_reason_trains(facts: Facts, reasons: tuple[str, ...], told: str) -
     assert (found.evidence.decided_at, found.evidence.split) == (NOW.isoformat(), SPLIT)
 
 
+def test_a_run_takes_the_newest_alerts_along() -> None:
+    """They travel in a parameter; the text counts all."""
+    many = tuple(replace(ALERT, version=str(number)) for number in range(50))
+    found = decide(replace(QUIET, alerts=many), NOTHING)
+    assert found.evidence is not None
+    assert found.evidence.alerts == many[:20]
+    assert "50 alert(s) since the last training" in found.evidence.text
+
+
 def test_a_schedule_is_due_once() -> None:
     """From its moment on, until a training has begun after it; and at once where nothing was ever trained."""
     assert "due since 2026-03-01 06:00 UTC" in decide(QUIET, ALL).text
