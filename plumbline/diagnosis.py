@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from plumbline.calls import On
 from plumbline.environment import Environment
 from plumbline.finding import Finding, ok
 from plumbline.grants import grant
-from plumbline.permissions import On
 from plumbline.preflight import make_repository
 from plumbline.problem import ProblemConfig
 from plumbline.project import (

@@ -6,7 +6,7 @@ than the one permission. Source: Google's "IAM roles and permissions index" and 
 
 from collections.abc import Mapping
 
-from plumbline.permissions import On
+from plumbline.calls import On
 
 ROLES: Mapping[str, str] = {
     "aiplatform": "aiplatform.user",

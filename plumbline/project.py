@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, TypeVar
 
+from plumbline.calls import On
 from plumbline.environment import Environment
-from plumbline.permissions import Need, On, Who, needs, permissions
+from plumbline.permissions import Need, Who, needs, permissions
 
 Kind = Literal["user", "key file", "impersonation", "federation", "metadata server", "emulator", "unknown", "none"]
 

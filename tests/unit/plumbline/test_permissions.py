@@ -16,7 +16,8 @@ from google.cloud.devtools.cloudbuild_v1 import CloudBuildClient
 from google.cloud.resourcemanager_v3 import ProjectsClient
 from google.cloud.service_usage_v1 import ServiceUsageClient
 
-from plumbline.permissions import DONE_BY_GOOGLE, NEEDS, RUN, Need, On, Who, needs, permissions, roles, table
+from plumbline.calls import DONE_BY_GOOGLE, RUN, On
+from plumbline.permissions import NEEDS, Need, Who, needs, permissions, roles, table
 from plumbline.runs import OBSERVING, STEPS
 
 ROOT = Path(__file__).parents[3]
