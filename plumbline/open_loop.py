@@ -20,6 +20,7 @@ LONGEST_S = 600.0
 """That a load may last."""
 MOST_REQUESTS = 100_000
 """That a load may make."""
+_UNDER_WAY = "under way at the interrupt"
 _AFTER = 2.0
 """The quiet after a spike is so many times as long as a step."""
 
@@ -220,7 +221,7 @@ def measured(
     Args:
         steps: The steps that were begun.
         schedule: The requests that were due in them.
-        answers: What became of each; a request without an entry is one that was never answered.
+        answers: What became of each; a request without an entry was under way when the load was interrupted.
         counts: Replicas, in the order of time.
     """
     ends = list(itertools.accumulate(step.seconds for step in steps))
@@ -233,7 +234,7 @@ def measured(
             if answer.error:
                 errors[answer.error] = errors.get(answer.error, 0) + 1
         if missing := due - len(own):
-            errors["no answer"] = errors.get("no answer", 0) + missing
+            errors[_UNDER_WAY] = missing
         seen = [count.replicas for count in counts if end - step.seconds <= count.at < end]
         well = [answer.latency_s for answer in own if not answer.error]
         results.append(

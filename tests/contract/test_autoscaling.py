@@ -15,7 +15,7 @@ from google.protobuf import json_format
 
 from tests.contract import vertex as vx
 from tests.contract.conftest import Emulator
-from tests.contract.vertex import Vertex, available, deploy, endpoint, pids, upload
+from tests.contract.vertex import Vertex, available, deploy, named_endpoint, pids, upload
 from tests.waiting import alive, soon
 
 CPU = "aiplatform.googleapis.com/prediction/online/cpu/utilization"
@@ -34,7 +34,7 @@ def served(vertex: Vertex, metric: str, target: int, *, least: int = 1, most: in
     """An endpoint whose model scales by a metric; its container has these variables."""
     variables = [v1.EnvVar(name=name, value=value) for name, value in env.items()]
     spec = v1.ModelContainerSpec(image_uri=vx.IMAGE, command=vx.SERVING, env=variables)
-    to = endpoint(vertex)
+    to = named_endpoint(vertex)
     deploy(
         vertex,
         to,
@@ -156,7 +156,7 @@ def test_a_start_that_fails_is_repeated(vertex: Vertex, tmp_path: Path) -> None:
     broken, tried = tmp_path / "broken", tmp_path / "tried"
     script = f'test -e "{broken}" && touch "{tried}" && exit 3; exec "$@"'
     spec = v1.ModelContainerSpec(image_uri=vx.IMAGE, command=["/bin/sh", "-c", script, "sh", *vx.SERVING])
-    to = endpoint(vertex)
+    to = named_endpoint(vertex)
     deploy(vertex, to, upload(vertex, container_spec=spec))
     (pid,) = pids(vertex, to, 1)
     broken.touch()
@@ -166,6 +166,24 @@ def test_a_start_that_fails_is_repeated(vertex: Vertex, tmp_path: Path) -> None:
     broken.unlink()
     assert soon(lambda: available(vertex, to) == 1, within_s=_SOON_S)
     assert pids(vertex, to, 1) != [pid]
+
+
+def test_undeploying_cancels_a_rescaling_that_waits(vertex: Vertex, tmp_path: Path) -> None:
+    """A second replica that does not become healthy is not waited for when all are to go; nothing is left."""
+    slow = tmp_path / "slow"
+    script = f'test -e "{slow}" && exec sleep 100; exec "$@"'
+    spec = v1.ModelContainerSpec(image_uri=vx.IMAGE, command=["/bin/sh", "-c", script, "sh", *vx.SERVING])
+    to = named_endpoint(vertex)
+    deployed = deploy(vertex, to, upload(vertex, container_spec=spec))
+    slow.touch()
+    resources = v1.DedicatedResources(min_replica_count=2, max_replica_count=2)
+    wanted = v1.DeployedModel(id=deployed.id, dedicated_resources=resources)
+    fields = ["dedicated_resources.min_replica_count", "dedicated_resources.max_replica_count"]
+    pending = vertex.endpoints.mutate_deployed_model(endpoint=to, deployed_model=wanted, update_mask={"paths": fields})
+    assert soon(lambda: len(vx.containers_of(to)) == 2, within_s=_SOON_S)
+    vx.done(vertex.endpoints.undeploy_model(endpoint=to, deployed_model_id=deployed.id))
+    vx.refused("CANCELLED", "was cancelled", lambda: vx.done(pending))
+    assert soon(lambda: not vx.containers_of(to), within_s=_SOON_S)
 
 
 def test_connections_to_a_replica_are_kept(vertex: Vertex) -> None:

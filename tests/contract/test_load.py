@@ -5,13 +5,17 @@ import os
 import signal
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from google.cloud import aiplatform_v1 as v1
 
+from pipelines.load import Asked, load
+from pipelines.session import Session
 from plumbline.adapters import endpoints as on
 from plumbline.adapters.clients import Clients
 from plumbline.adapters.load_generator import Target, generate, target
+from plumbline.config import load_environment, load_problem
 from plumbline.environment import Place
 from plumbline.errors import ServiceError
 from plumbline.open_loop import Arrival, Order, Step, arrivals, result
@@ -19,6 +23,7 @@ from tests.contract import vertex as vx
 from tests.contract.conftest import LOCATION, PROJECT, Emulator
 from tests.contract.vertex import Vertex
 
+ROOT = Path(__file__).parents[2]
 PLACE = Place(project=PROJECT, location=LOCATION, bucket="bucket", dataset="d", bigquery_location=LOCATION)
 
 
@@ -32,7 +37,7 @@ def served(vertex: Vertex, **env: str) -> str:
     """An endpoint with one replica, whose container has these variables."""
     variables = [v1.EnvVar(name=name, value=value) for name, value in env.items()]
     spec = v1.ModelContainerSpec(image_uri=vx.IMAGE, command=vx.SERVING, env=variables)
-    to = vx.endpoint(vertex)
+    to = vx.named_endpoint(vertex)
     vx.deploy(vertex, to, vx.upload(vertex, container_spec=spec))
     return to
 
@@ -125,6 +130,34 @@ def test_replicas_that_nobody_can_count_are_left_out(vertex: Vertex) -> None:
     for replicas in (fails, lambda: 0):
         found = generate(aimed(vertex, to), [{"x": 1}], [Arrival(0.0, 0), Arrival(0.1, 0)], replicas)
         assert (len(found.answers), list(found.counts)) == (2, [])
+
+
+def test_google_cloud_is_asked_only_with_a_yes(vertex: Vertex, tmp_path: Path) -> None:
+    """An environment without endpoints: it says how much it would send and where, sends nothing, and ends with 2."""
+    to = served(vertex)
+    problem = load_problem(ROOT / "configs" / "flights.yaml")
+    serving = dataclasses.replace(problem.config.serving, endpoint=to.rpartition("/")[2])
+    loaded = dataclasses.replace(problem, config=dataclasses.replace(problem.config, serving=serving))
+    local = load_environment(ROOT / "configs" / "env" / "local.yaml", project=PROJECT, location=LOCATION)
+    cloud = dataclasses.replace(local, endpoints=None)
+    said: list[str] = []
+    clients = Clients(PLACE, {"AIPLATFORM_EMULATOR_HOST": vertex.url})
+    session = Session(loaded, cloud, clients, tmp_path, said.append)
+    assert load(session, Asked(rates=(5.0,), spike=0.0, seconds=30.0)) == 2
+    assert f"1 steps of up to 5 requests/s, 30 s in all, about 150 predictions, to {to}" in said[0]
+    assert "nothing was sent: add YES=yes" in said[1]
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_endpoint_that_serves_nothing_is_not_loaded(vertex: Vertex, tmp_path: Path) -> None:
+    """What to do first is said."""
+    problem = load_problem(ROOT / "configs" / "flights.yaml")
+    serving = dataclasses.replace(problem.config.serving, endpoint=vx.named_endpoint(vertex).rpartition("/")[2])
+    loaded = dataclasses.replace(problem, config=dataclasses.replace(problem.config, serving=serving))
+    local = load_environment(ROOT / "configs" / "env" / "local.yaml", project=PROJECT, location=LOCATION)
+    clients = Clients(PLACE, {"AIPLATFORM_EMULATOR_HOST": vertex.url})
+    with pytest.raises(ServiceError, match="serves no model yet: run the pipeline first"):
+        load(Session(loaded, local, clients, tmp_path, print), Asked())
 
 
 def test_only_this_machine_s_emulator_is_loaded(vertex: Vertex) -> None:

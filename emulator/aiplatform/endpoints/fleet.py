@@ -38,6 +38,8 @@ class Fleet:
         # Held while replicas are started or ended: by a step, or by an operation, which a step does not wait for.
         self._changing = threading.Lock()
         self._ended = False
+        # Set, it ends the rescaling that is under way.
+        self._rescaling = threading.Event()
 
     @property
     def serving(self) -> int:
@@ -80,6 +82,7 @@ class Fleet:
             ApiError: A new replica ends or does not become healthy in time, or it was cancelled; then the rule is as
                 before.
         """
+        self._rescaling = cancelled
         with self._changing:
             self._serve(self._launcher.healthy(max(0, rule.minimum - self.serving), cancelled))
             with self._lock:
@@ -87,8 +90,9 @@ class Fleet:
                 self._goal = min(rule.maximum, max(rule.minimum, self._goal))
 
     def stop(self) -> None:
-        """Ends all replicas; nothing is started any more."""
+        """Ends all replicas; nothing is started any more, and a rescaling under way is cancelled."""
         self._ended = True
+        self._rescaling.set()
         with self._changing:
             end(self._emptied())
 

@@ -2,6 +2,7 @@
 
 import xml.etree.ElementTree as ET
 
+from plumbline.charts import line_chart
 from plumbline.load_page import charts, render
 from plumbline.open_loop import Answered, Arrival, Count, Generated, Order, Step, result
 
@@ -37,3 +38,17 @@ def test_the_charts_are_drawn_to_their_largest_value() -> None:
     ]
     assert len(lines) == 3
     assert lines[2] == ["197.0,117.0", "348.0,14.0"]
+
+
+def test_lines_are_drawn_from_zero_to_the_largest_value() -> None:
+    """The first point lies half way; marks of an axis are short whatever the size of the numbers."""
+    svg = line_chart({"p50": [(5.0, 300.0), (10.0, 600.0)]}, "requests/s", "ms")
+    assert 'points="197.0,117.0 348.0,14.0"' in svg
+    assert [mark in svg for mark in (">0<", ">300<", ">600<", "requests/s, 0 to 10")] == [True] * 4
+    assert ">1.2k<" in line_chart({"p50": [(5.0, 2400.0)]}, "requests/s", "ms")
+    assert ">12k<" in line_chart({"p50": [(5.0, 12_300.0)]}, "requests/s", "ms")
+
+
+def test_a_chart_of_nothing_has_axes() -> None:
+    """Where nothing was answered there is nothing to draw."""
+    assert "polyline" not in line_chart({}, "seconds", "ms")

@@ -115,7 +115,7 @@ def test_each_step_has_its_own_requests() -> None:
     assert dict(step.milliseconds) == {"50": 20.0, "90": 28.0, "99": 29.8, "max": 30.0}
     assert (step.fewest_replicas, step.most_replicas) == (1, 1)
     assert (spike.due, spike.answered, spike.failed) == (3, 1, 2)
-    assert dict(spike.errors) == {"503 no replica": 1, "no answer": 1}
+    assert dict(spike.errors) == {"503 no replica": 1, "under way at the interrupt": 1}
     assert (spike.fewest_replicas, spike.most_replicas) == (1, 3)
 
 
@@ -156,7 +156,12 @@ def test_a_load_that_was_interrupted_counts_what_was_due_until_then() -> None:
     order = Order("e", "2026-01-01T00:00:00Z", STEPS, SCHEDULE, 100.0)
     found = result(order, Generated([Answered(SCHEDULE[0], 0.01)], [Count(0.1, 1)], 1.6, interrupted=True))
     (step,) = found.steps
-    assert (found.interrupted, step.due, step.answered, dict(step.errors)) == (True, 2, 1, {"no answer": 1})
+    assert (found.interrupted, step.due, step.answered, dict(step.errors)) == (
+        True,
+        2,
+        1,
+        {"under way at the interrupt": 1},
+    )
     assert (len(found.seconds), found.held) == (2, None)
     whole = result(order, Generated([Answered(a, 0.01) for a in SCHEDULE], [Count(0.1, 1), Count(2.5, 2)], 3.0, False))
     assert (whole.held, whole.held_by_one) == (4, 2)
@@ -171,4 +176,4 @@ def test_the_table_names_what_went_wrong() -> None:
     assert lines[2].split()[:5] == ["spike", "4", "3", "2", "1"]
     assert "held (p99 below 100 ms, no error): 2 requests/s; with one replica: not seen" in lines[3]
     assert "interrupted" in lines[4]
-    assert lines[5].strip() == "1 x no answer"
+    assert lines[5].strip() == "1 x under way at the interrupt"
