@@ -14,7 +14,7 @@ from emulator.aiplatform.bigquery import BigQuery
 from emulator.aiplatform.errors import ApiError
 from emulator.aiplatform.monitoring_jobs.distance import BUCKETS, Numbers
 from emulator.aiplatform.monitoring_jobs.samples import Samples
-from emulator.aiplatform.monitoring_jobs.window import Instances, Span, asked, sampled
+from emulator.aiplatform.monitoring_jobs.window import Instances, Span, asked
 from tests.contract import vertex as vx
 from tests.contract.conftest import PROJECT, Emulator
 from tests.contract.request_log import SCHEMA, Logged, write
@@ -130,12 +130,12 @@ def test_types_are_inferred_from_all_values(emulator: Emulator, samples: Samples
 def test_a_sample_is_of_requests_and_the_same_each_time(emulator: Emulator, samples: Samples) -> None:
     """About the rate of them, whole: each with its seven instances."""
     table = log(emulator, [{"wind": number} for number in range(7 * 400)])
-    source = sampled(asked(table, "77", SPAN), 0.3, "job")
+    source = asked(table, "77", SPAN, rate=0.3, salt="job")
     first, again = samples.count(source), samples.count(source)
     assert (first == again, first % 7) == (True, 0)
     # Five standard deviations of a binomial of 400 at 0.3.
     assert abs(first / 7 - 120) < 46
-    assert samples.count(sampled(asked(table, "77", SPAN), 1.0, "job")) == 7 * 400
+    assert samples.count(asked(table, "77", SPAN, salt="job")) == 7 * 400
 
 
 def test_a_log_that_is_not_there_is_empty_and_a_wrong_name_refused(samples: Samples) -> None:
