@@ -75,12 +75,15 @@ def _logged(table: str, payload: str, window: Window, kinds: Mapping[str, Kind])
 
     columns = ",\n  ".join(parsed(name, kind) for name, kind in kinds.items())
     ids = ", ".join(f"'{int(each)}'" for each in window.deployed_models)
-    of_models = f"\n  AND deployed_model_id IN ({ids})" if ids else ""
+    of_models = f"\n    AND deployed_model_id IN ({ids})" if ids else ""
     return f"""SELECT
   {columns}
-FROM `{table}`, UNNEST({payload}) AS each
-WHERE logging_time >= TIMESTAMP '{_text(window.start)}'
-  AND logging_time < TIMESTAMP '{_text(window.end)}'{of_models}"""  # noqa: S608 - checked names, numbers and times
+FROM (
+  SELECT {payload}
+  FROM `{table}`
+  WHERE logging_time >= TIMESTAMP '{_text(window.start)}'
+    AND logging_time < TIMESTAMP '{_text(window.end)}'{of_models}
+) AS logged, UNNEST({payload}) AS each"""  # noqa: S608 - checked names, numbers and times
 
 
 def _text(moment: dt.datetime) -> str:

@@ -13,7 +13,7 @@ from emulator.aiplatform.methods import Message
 from emulator.aiplatform.monitoring_jobs import distance
 from emulator.aiplatform.monitoring_jobs.distance import Numbers
 from emulator.aiplatform.monitoring_jobs.samples import Counted, Sample, Samples
-from emulator.aiplatform.monitoring_jobs.window import Instances, Schema, Span, asked, sampled
+from emulator.aiplatform.monitoring_jobs.window import Instances, Schema, Span, asked
 
 SKEW, DRIFT = "RAW_FEATURE_SKEW", "RAW_FEATURE_DRIFT"
 OBJECTIVES = (SKEW, DRIFT)
@@ -78,7 +78,7 @@ def analyse(job: Message, table: str, span: Span, schema: Schema, samples: Sampl
         skew = _thresholds(objective.training_prediction_skew_detection_config.skew_thresholds)
         drift = _thresholds(objective.prediction_drift_detection_config.drift_thresholds)
         times = [span, *([span.before] if drift and span.has_before else [])]
-        logged = [Instances(sampled(asked(table, model, each), rate, job.name), schema.order) for each in times]
+        logged = [Instances(asked(table, model, each, rate=rate, salt=job.name), schema.order) for each in times]
         numbers = _numbers(sorted({*skew, *drift}), logged[0], schema, samples)
         now, *earlier = (samples.requests(each, numbers) for each in logged)
         if skew:

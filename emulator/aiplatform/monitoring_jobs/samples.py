@@ -119,8 +119,9 @@ def _parsed(instances: Instances, numbers: Mapping[str, bool]) -> str:
         shape = json.dumps({name: "DOUBLE" if number else "VARCHAR" for name, number in numbers.items()})
         columns = [f"v.`{name}`" for name in features]
     listed = ", ".join(f"{column} AS f{place}" for place, column in enumerate(columns))
-    # What is no JSON is no instance.
-    return f"SELECT {listed} FROM (SELECT TRY(from_json(each, {text(shape)})) AS v {instances.source}) AS parsed"  # noqa: S608 - checked names
+    # What is no JSON, as a raw prediction may be, is no instance.
+    read = f"IF(json_valid(each), from_json(each, {text(shape)}), NULL) AS v"
+    return f"SELECT {listed} FROM (SELECT {read} {instances.source}) AS parsed"  # noqa: S608 - checked names
 
 
 def _checked(features: Sequence[str]) -> Sequence[str]:

@@ -50,25 +50,24 @@ class Instances:
     """As in `Schema`."""
 
 
-def asked(table: str, model: str, span: Span) -> str:
-    """SQL from FROM on: the instances that a deployed model was asked in a time, as `each`."""
-    times = (f"TIMESTAMP '{each.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S.%f}+00'" for each in (span.start, span.end))
-    return f"""FROM `{table}`, UNNEST(request_payload) AS each
-WHERE deployed_model_id = '{int(model)}' AND logging_time >= {next(times)} AND logging_time < {next(times)}"""
-
-
-def sampled(source: str, rate: float, salt: str) -> str:
-    """As `asked`, of a share of the requests: the same ones whenever it is asked.
+def asked(table: str, model: str, span: Span, *, rate: float = 1.0, salt: str = "") -> str:
+    """SQL from FROM on: the instances that a deployed model was asked in a time, as `each`.
 
     Args:
-        source: What `asked` gives.
-        rate: In (0, 1].
+        table: project.dataset.table of the log.
+        model: The deployed model's id.
+        span: The time.
+        rate: In (0, 1]: the share of the requests, the same ones whenever it is asked.
         salt: Who asks.
     """
-    if rate >= 1:
-        return source
+    times = (f"TIMESTAMP '{each.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S.%f}+00'" for each in (span.start, span.end))
     share = f"MOD(md5_number_lower(CONCAT({text(salt)}, CAST(request_id AS STRING))), {_PARTS})"
-    return f"{source} AND {share} < {round(rate * _PARTS)}"
+    sampled = f" AND {share} < {round(rate * _PARTS)}" if rate < 1 else ""
+    # The condition stands inside: behind UNNEST, DuckDB would read the JSON of an instance once for each feature.
+    return f"""FROM (
+  SELECT request_payload FROM `{table}`
+  WHERE deployed_model_id = '{int(model)}' AND logging_time >= {next(times)} AND logging_time < {next(times)}{sampled}
+) AS logged, UNNEST(request_payload) AS each"""  # noqa: S608 - a number, and times
 
 
 def schema_of(context: Context, uri: str) -> Schema:
