@@ -1,4 +1,4 @@
-# Drift, failed runs and the budget come together in one topic, and at people by e-mail.
+# Drift, models gone bad, failed runs and the budget come together in one topic, and at people by e-mail.
 resource "google_pubsub_topic" "alerts" {
   name         = "plumbline-alerts-${var.environment}"
   kms_key_name = local.key
@@ -55,8 +55,10 @@ resource "google_monitoring_notification_channel" "email" {
 locals {
   emails = [for channel in google_monitoring_notification_channel.email : channel.id]
 
-  # Model monitoring writes a log line for each feature that has drifted; a run writes its error.
+  # Model monitoring writes a log line for each feature that has drifted, the evaluation one for each alert that it
+  # raises (plumbline/alerts.py); a run writes its error.
   watched = {
+    alert = "severity>=ERROR labels.alert:*"
     drift = "logName=\"projects/${var.project}/logs/aiplatform.googleapis.com%2Fmodel_monitoring_anomaly\""
     run   = "resource.type=\"aiplatform.googleapis.com/PipelineJob\" severity>=ERROR"
   }
