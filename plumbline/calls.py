@@ -35,6 +35,19 @@ DONE_BY_GOOGLE: Mapping[str, str] = {
 }
 """Calls that no client of ours makes, and who makes them."""
 
+_ROLLOUT: Sequence[Row] = (
+    ("EndpointService.GetEndpoint", "project", "aiplatform.endpoints.get"),
+    ("EndpointService.CreateEndpoint", "project", "aiplatform.endpoints.create"),
+    ("EndpointService.DeployModel", "project", "aiplatform.endpoints.deploy"),
+    ("EndpointService.MutateDeployedModel", "project", "aiplatform.endpoints.update"),  # inferred
+    ("EndpointService.UpdateEndpoint", "project", "aiplatform.endpoints.update"),
+    ("EndpointService.UndeployModel", "project", "aiplatform.endpoints.undeploy"),
+    ("EndpointService.DeleteEndpoint", "project", "aiplatform.endpoints.delete"),
+    ("PredictionService.Predict", "project", "aiplatform.endpoints.predict"),
+    ("ModelService.GetModel", "project", "aiplatform.models.get"),
+    ("ModelService.MergeVersionAliases", "project", "aiplatform.models.update"),  # inferred
+)
+"""A version to the callers of an endpoint."""
 _SERIES: Sequence[Row] = (
     ("tables.get", "table", "bigquery.tables.get"),
     ("jobs.insert", "project", "bigquery.jobs.create"),
@@ -160,16 +173,7 @@ PIPELINE: Mapping[str, Sequence[Row]] = {
         ("ModelService.MergeVersionAliases", "project", "aiplatform.models.update"),  # inferred
     ),
     "deploy": (
-        ("EndpointService.GetEndpoint", "project", "aiplatform.endpoints.get"),
-        ("EndpointService.CreateEndpoint", "project", "aiplatform.endpoints.create"),
-        ("EndpointService.DeployModel", "project", "aiplatform.endpoints.deploy"),
-        ("EndpointService.MutateDeployedModel", "project", "aiplatform.endpoints.update"),  # inferred
-        ("EndpointService.UpdateEndpoint", "project", "aiplatform.endpoints.update"),
-        ("EndpointService.UndeployModel", "project", "aiplatform.endpoints.undeploy"),
-        ("EndpointService.DeleteEndpoint", "project", "aiplatform.endpoints.delete"),
-        ("PredictionService.Predict", "project", "aiplatform.endpoints.predict"),
-        ("ModelService.GetModel", "project", "aiplatform.models.get"),
-        ("ModelService.MergeVersionAliases", "project", "aiplatform.models.update"),  # inferred
+        *_ROLLOUT,
         # Its probe is kept beside the model, for the day of a rollback.
         ("objects.insert", "bucket", "storage.objects.create"),
         # The shadow reads the log of the requests, where the config asks for one.
@@ -275,17 +279,8 @@ SUBMITTER: Mapping[str, Sequence[Row]] = {
         ("PredictionService.Predict", "project", "aiplatform.endpoints.predict"),
     ),
     "rollback": (
-        ("ModelService.GetModel", "project", "aiplatform.models.get"),
-        ("ModelService.MergeVersionAliases", "project", "aiplatform.models.update"),  # inferred
+        *_ROLLOUT,
         ("objects.get", "bucket", "storage.objects.get"),
-        ("EndpointService.GetEndpoint", "project", "aiplatform.endpoints.get"),
-        ("EndpointService.CreateEndpoint", "project", "aiplatform.endpoints.create"),
-        ("EndpointService.DeployModel", "project", "aiplatform.endpoints.deploy"),
-        ("EndpointService.MutateDeployedModel", "project", "aiplatform.endpoints.update"),  # inferred
-        ("EndpointService.UpdateEndpoint", "project", "aiplatform.endpoints.update"),
-        ("EndpointService.UndeployModel", "project", "aiplatform.endpoints.undeploy"),
-        ("EndpointService.DeleteEndpoint", "project", "aiplatform.endpoints.delete"),
-        ("PredictionService.Predict", "project", "aiplatform.endpoints.predict"),
         ("JobService.GetModelDeploymentMonitoringJob", "project", "aiplatform.modelDeploymentMonitoringJobs.get"),
         (
             "JobService.UpdateModelDeploymentMonitoringJob",
