@@ -121,7 +121,11 @@ def raw(emulator: Emulator, table: str, payload: Sequence[str]) -> None:
 
 def test_types_are_inferred_from_all_values(emulator: Emulator, samples: Samples) -> None:
     """One text among numbers makes a category; so does having no value."""
-    rows = [{"wind": 1, "carrier": "a", "mixed": 1}, {"wind": 2.5, "carrier": "b", "mixed": "x"}, {"wind": None}]
+    rows: list[Mapping[str, Any]] = [
+        {"wind": 1, "carrier": "a", "mixed": 1},
+        {"wind": 2.5, "carrier": "b", "mixed": "x"},
+        {"wind": None},
+    ]
     instances = Instances(asked(log(emulator, rows), "77", SPAN))
     found = samples.inferred(instances, ["wind", "carrier", "mixed", "never"])
     assert found == {"wind": True, "carrier": False, "mixed": False, "never": False}
