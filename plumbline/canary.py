@@ -32,9 +32,10 @@ class Canary:
     """Its median latency over the champion's."""
     tolerated_latency_ms: Positive = 50.0
     """A median of up to this is fast enough, whatever the ratio."""
-    maximum_shift: Fraction = 0.5
+    maximum_shift: Fraction = 0.9
     """Kolmogorov-Smirnov distance between its scores and the champion's, of the same rows; 1 lets everything pass. A
-    stage has few rows, so it only sees a large one; the shadow sees more."""
+    stage has few rows, and a model of another season scores them all higher or lower: only what has next to nothing in
+    common with the version before is stopped. The shadow has more rows, and the gates have seen more."""
     shadow: Annotated[int, Field(ge=0, le=10_000)] = 0
     """Logged requests that the candidate is asked on the staging endpoint, with no effect, before it gets traffic."""
 

@@ -91,7 +91,7 @@ def test_the_traffic_moves_in_stages_and_no_caller_sees_an_error(shop: Shop) -> 
         ("0.5", {"AFTER": "1", "THEN": "500"}, r"taken back at 20 % .* of the requests failed, the first with: "),
         ("0.5", {"AFTER": "1", "THEN": "0.6"}, r"taken back at 20 % .*: row \d scores 0.600000 online and 0.500000"),
         ("0.5", {"DELAY_S": "0.2"}, r"taken back at 20 % .*: it takes 2\d\d ms in the median, the version before"),
-        ("0.9", {}, r"taken back at 20 % .*: its scores are 1.00 from those of the version before, at most 0.5"),
+        ("0.9", {}, r"taken back at 20 % .*: its scores are 1.00 from those of the version before, at most 0.9"),
     ],
     ids=["errors", "wrong", "slow", "shifted"],
 )
