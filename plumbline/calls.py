@@ -67,9 +67,6 @@ _COMPARISON: Sequence[Row] = (
     ("jobs.insert", "table", "bigquery.tables.update"),
     ("jobs.insert", "table", "bigquery.tables.updateData"),
     ("jobs.insert", "table", "bigquery.tables.delete"),
-    ("tables.get", "table", "bigquery.tables.get"),
-    ("BigQueryRead.CreateReadSession", "project", "bigquery.readsessions.create"),
-    ("BigQueryRead.ReadRows", "project", "bigquery.readsessions.getData"),
 )
 """A log, compared with a training table and with the log of before."""
 _DECISION: Sequence[Row] = (

@@ -90,10 +90,8 @@ class _Counts:
         return skew_sql.assemble(kinds, found, counted, ranked)
 
     def _rows(self, sql: str) -> Sequence[Row]:
-        with self._kept(sql, "result") as table:
-            columns = bq.column_names(self.clients.bigquery(), table)
-            batches = bq.read_table(self.clients.bigquery_read(), table, columns=columns)
-            return [row for batch in batches for row in batch.to_pylist()]
+        limits = self.limits
+        return bq.fetch(self.clients.bigquery(), sql, maximum_bytes=limits.maximum_bytes, labels=limits.labels)
 
     @contextmanager
     def _kept(self, sql: str, name: str) -> Iterator[str]:
