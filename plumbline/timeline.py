@@ -9,7 +9,7 @@ from plumbline.scoreboard import Estimate
 PALETTE = ("#2563eb", "#059669", "#d97706", "#a855f7", "#dc2626", "#0891b2", "#65a30d", "#be185d")
 _INK, _ALARM = "#6b7280", "#dc2626"
 _FONT = 'font-family="system-ui, sans-serif" font-size="11"'
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 980, 260, 46, 130, 22, 34
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 1040, 260, 46, 190, 22, 34
 _BOTTOM_AT, _RIGHT_AT = _HEIGHT - _BOTTOM, _WIDTH - _RIGHT
 _LABELS = 12
 """Periods that are named below a chart, at most."""
