@@ -50,16 +50,17 @@ def check_columns(data: Data, found: Iterable[str]) -> None:
     have, wanted = list(found), wanted_columns(data)
     if absent := [name for name in wanted if name not in have]:
         raise DataError(f"the query {data.query} does not give {absent}, which the config declares; it gives {have}")
-    if late := [name for name in have if name in data.known_afterwards and name not in wanted]:
-        raise DataError(
-            f"the query {data.query} gives {late}, known only afterwards (data.known_afterwards): leave it out of the "
-            "SELECT"
-        )
     if more := [name for name in have if name not in wanted]:
-        raise DataError(
-            f"the query {data.query} gives {more}, which the config does not declare: name it under data.features or "
-            "data.attributes, or leave it out of the SELECT"
-        )
+        late = [name for name in more if name in data.known_afterwards]
+        told = "name it under data.features or data.attributes, or leave it out of the SELECT"
+        if late:
+            told = f"leave {late}, known only afterwards (data.known_afterwards), out of the SELECT"
+            told += (
+                "; name the others under data.features or data.attributes, or leave them out too"
+                if late != more
+                else ""
+            )
+        raise DataError(f"the query {data.query} gives {more}, which the config does not declare: {told}")
 
 
 def check_times(data: Data, splits: Mapping[SplitName, SplitSummary], changed: str) -> None:

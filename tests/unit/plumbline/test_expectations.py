@@ -12,7 +12,7 @@ import pytest
 from plumbline import validation
 from plumbline.dataset import SplitName, table_rows
 from plumbline.errors import DataError
-from plumbline.ingestion import check_columns
+from plumbline.ingestion import check_columns, wanted_columns
 from plumbline.problem import Column, Data, TimePart, Validation
 from plumbline.tally import NumberTally, deviation
 from tests.unit.plumbline import data_case as case
@@ -260,5 +260,17 @@ def test_a_column_known_afterwards_is_refused_in_the_query() -> None:
     """With other advice than a column that was only forgotten."""
     declared = dataclasses.replace(case.data(), known_afterwards=("returned_at",))
     have = ["order_id", "ordered_at", "outcome", "price", "shop", "gift", "returned_at"]
-    with pytest.raises(DataError, match=r"gives \['returned_at'\], known only afterwards .* leave it out"):
+    with pytest.raises(
+        DataError, match=r"gives \['returned_at'\], which .*: leave \['returned_at'\], known only afterwards .*SELECT$"
+    ):
+        check_columns(declared, have)
+
+
+def test_all_undeclared_columns_are_told_at_once() -> None:
+    """Those known only afterwards have no place in the config; the others may have one."""
+    declared = dataclasses.replace(case.data(), known_afterwards=("returned_at",))
+    have = [*wanted_columns(declared), "remark", "returned_at"]
+    with pytest.raises(
+        DataError, match=r"gives \['remark', 'returned_at'\].* leave \['returned_at'\].*; name the others"
+    ):
         check_columns(declared, have)
