@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from plumbline.environment import Place
 from plumbline.errors import ServiceError
 from plumbline.load import Capacity, shortage
 from plumbline.problem import Serving
@@ -12,6 +13,11 @@ ACCELERATOR_METRIC = "aiplatform.googleapis.com/prediction/online/accelerator/du
 
 STAGING = "-staging"
 """What the id of the endpoint ends in where a version is tried before it gets traffic."""
+
+
+def log_table(place: Place, endpoint_id: str) -> str:
+    """project.dataset.table of the log of an endpoint's requests and answers."""
+    return f"{place.project}.{place.dataset}.{endpoint_id.replace('-', '_')}_requests"
 
 
 @dataclass(frozen=True, slots=True)

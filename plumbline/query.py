@@ -6,9 +6,6 @@ from collections.abc import Mapping, Sequence
 from plumbline.errors import DataError
 
 _NAME = re.compile(r"\{([a-z]\w*)\}")
-_QUOTED = r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`]*`)"""
-_COMMENT = re.compile(rf"{_QUOTED}|(?:--|\#)[^\n]*|/\*.*?\*/", re.DOTALL)
-
 _PARAMETER = re.compile(r"@(\w+)")
 _PART = re.compile(
     r"(?P<kept>'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|`[^`]*`)|(?P<comment>--[^\n]*|#[^\n]*|/\*.*?\*/)", re.DOTALL
@@ -40,7 +37,7 @@ def fill(sql: str, tables: Mapping[str, str]) -> str:
         DataError: The query names another table, or does not use one that the config lists.
     """
     # Comments become blank lines, so that what is left keeps its place.
-    code = _COMMENT.sub(lambda found: found[1] or "\n" * found[0].count("\n"), sql)
+    code = _PART.sub(lambda found: found["kept"] or "\n" * found[0].count("\n"), sql)
     used = set(_NAME.findall(code))
     for name in sorted(used - set(tables)):
         line = code[: code.index(f"{{{name}}}")].count("\n") + 1

@@ -13,7 +13,7 @@ from google.protobuf import duration_pb2, field_mask_pb2, json_format, struct_pb
 from plumbline.adapters.operations import ended, finished, service_errors
 from plumbline.adapters.registry import encryption, parent
 from plumbline.adapters.retries import RETRIABLE, once, patience_of
-from plumbline.deployment import Scaling
+from plumbline.deployment import Scaling, log_table
 from plumbline.environment import Place
 from plumbline.errors import ServiceError
 from plumbline.labels import label
@@ -65,7 +65,7 @@ def ensure(
         wanted.dedicated_endpoint_enabled = True
         wanted.client_connection_config = vertex.ClientConnectionConfig(inference_timeout=timeout)
     if made.logging:
-        table = f"bq://{place.project}.{place.dataset}.{endpoint_id.replace('-', '_')}_requests"
+        table = f"bq://{log_table(place, endpoint_id)}"
         wanted.predict_request_response_logging_config = vertex.PredictRequestResponseLoggingConfig(
             enabled=True, sampling_rate=made.logging, bigquery_destination=vertex.BigQueryDestination(output_uri=table)
         )
@@ -212,7 +212,12 @@ def scaling_of(model: vertex.DeployedModel) -> Scaling:
 def deployed(endpoints: Endpoints, endpoint: vertex.Endpoint, version: str) -> vertex.DeployedModel | None:
     """The deployed model of a version, None where the endpoint has none."""
     now = endpoints.get_endpoint(name=endpoint.name)
-    return next((m for m in now.deployed_models if f"{m.model.split('@')[0]}@{m.model_version_id}" == version), None)
+    return next((model for model in now.deployed_models if version_of(model) == version), None)
+
+
+def version_of(model: vertex.DeployedModel) -> str:
+    """The resource name with version of what a deployed model was made from."""
+    return f"{model.model.partition('@')[0]}@{model.model_version_id}"
 
 
 def available_replicas(endpoints: Endpoints, name: str) -> int:

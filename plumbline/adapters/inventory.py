@@ -15,6 +15,7 @@ from google.protobuf import json_format
 from plumbline.adapters import pipeline_jobs
 from plumbline.adapters.bigquery import full_name
 from plumbline.adapters.clients import Clients
+from plumbline.adapters.endpoints import version_of
 from plumbline.adapters.operations import service_errors
 from plumbline.adapters.registry import parent
 from plumbline.cost import Machines
@@ -103,7 +104,7 @@ def _inputs(job: vertex.PipelineJob) -> dict[str, str]:
 def deployed(endpoint: vertex.Endpoint, model: vertex.DeployedModel) -> Deployed:
     """A model on an endpoint, with its share of the traffic."""
     resources = model.dedicated_resources
-    version = f"{model.model.partition('@')[0]}@{model.model_version_id}"
+    version = version_of(model)
     return Deployed(
         endpoint=endpoint.name,
         deployed_id=model.id,

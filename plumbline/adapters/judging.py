@@ -39,7 +39,7 @@ def served(clients: Clients, name: str, endpoint: str, deployed: Sequence[str]) 
     The endpoint knows those that serve; the others are looked up in the runs that have deployed them, newest first.
     """
     found = endpoints.find(clients.endpoints(), f"{parent(clients.place)}/endpoints/{endpoint}")
-    versions = {m.id: f"{m.model.split('@')[0]}@{m.model_version_id}" for m in found.deployed_models} if found else {}
+    versions = {model.id: endpoints.version_of(model) for model in found.deployed_models} if found else {}
     pipelines = clients.pipelines()
     for run in pipeline_jobs.named(pipelines, clients.place, label(name)):
         if set(deployed) <= set(versions):

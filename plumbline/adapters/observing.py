@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from plumbline import deployment
 from plumbline.adapters import bigquery as bq
 from plumbline.adapters.clients import Clients
 from plumbline.continuous import Observation
@@ -23,15 +24,15 @@ from plumbline.observation import (
     observed_columns,
 )
 from plumbline.problem import Data
-from plumbline.query import fill, uncommented
+from plumbline.query import fill
 from plumbline.section import from_json, to_json
 
 ROWS, SUMMARY = "observed.parquet", "observed.json"
 
 
 def log_table(clients: Clients, endpoint: str) -> str:
-    """The table that an endpoint's requests and responses are logged to, as `endpoints.ensure` has it made."""
-    return bq.full_name(clients.place, f"{endpoint.replace('-', '_')}_requests")
+    """The table that an endpoint's requests and responses are logged to."""
+    return deployment.log_table(clients.place, endpoint)
 
 
 def observe(  # noqa: PLR0913 - what is joined, and where it goes
@@ -61,7 +62,7 @@ def observe(  # noqa: PLR0913 - what is joined, and where it goes
         DataError: A query is refused or reads too much.
     """
     client, log = clients.bigquery(), log_table(clients, endpoint)
-    filled = fill(uncommented(sql), {table: bq.full_name(clients.place, table) for table in observation.tables})
+    filled = fill(sql, {table: bq.full_name(clients.place, table) for table in observation.tables})
     window = {"start": period.start, "end": period.end}
     check_labels(data, observation, bq.result_columns(client, filled, window))
     first, last = log_bounds(period, observation)

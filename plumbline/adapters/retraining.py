@@ -19,7 +19,7 @@ from plumbline.continuous import Retraining
 from plumbline.evidence import Evidence
 from plumbline.labels import label
 from plumbline.problem import Data, Split
-from plumbline.query import fill, uncommented
+from plumbline.query import fill
 from plumbline.retraining import NEVER, Decision, Facts, Training, decide, first_day, moved, new_rows
 from plumbline.section import from_json, to_json
 
@@ -152,7 +152,7 @@ def _rows_by_day(clients: Clients, data: Data, sql: str, now: dt.datetime) -> Ma
 
     Rows of the future, such as a timetable has them, do not count.
     """
-    filled = fill(uncommented(sql), {table: bq.full_name(clients.place, table) for table in data.tables})
+    filled = fill(sql, {table: bq.full_name(clients.place, table) for table in data.tables})
     counted = f"""SELECT DATE(`{data.time}`) AS day, COUNT(*) AS found
 FROM (
 {filled.rstrip().removesuffix(";")}

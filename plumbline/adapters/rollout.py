@@ -208,7 +208,7 @@ def _ask(clients: Clients, endpoint: vertex.Endpoint, probe: Probe) -> float:
 def _found(endpoints: vertex.EndpointServiceClient, endpoint: vertex.Endpoint, version: str) -> vertex.DeployedModel:
     # The newest: an older deployment of the same version may still be there with other machines.
     now = endpoints.get_endpoint(name=endpoint.name)
-    same = [m for m in now.deployed_models if f"{m.model.split('@')[0]}@{m.model_version_id}" == version]
+    same = [model for model in now.deployed_models if on.version_of(model) == version]
     if not same:
         raise ServiceError(f"{endpoint.display_name} does not list {version} after its deployment")
     return max(same, key=lambda model: model.create_time)

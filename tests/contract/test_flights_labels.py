@@ -13,7 +13,7 @@ from plumbline.adapters.sample_data import TABLES
 from plumbline.config import load_problem
 from plumbline.environment import Place
 from plumbline.observation import label_columns
-from plumbline.query import fill, uncommented
+from plumbline.query import fill
 from tests.contract.conftest import LOCATION, PROJECT, Emulator
 from tests.contract.test_flights_sql import KINDS, Row, answers, flight
 from tests.contract.vertex import fresh
@@ -46,7 +46,7 @@ def labels(emulator: Emulator, start: dt.datetime, end: dt.datetime) -> Sequence
     schema = [bigquery.SchemaField(column, kind) for column, kind in TABLES["flights"].items()]
     arrays = {field.name: pa.array([row[field.name] for row in FLIGHTS], KINDS[field.field_type]) for field in schema}
     bq.load_table(client, bq.full_name(place, "flights"), pa.table(arrays), schema)
-    sql = fill(uncommented(LOADED.labels), {"flights": bq.full_name(place, "flights")})
+    sql = fill(LOADED.labels, {"flights": bq.full_name(place, "flights")})
     window = {"start": start, "end": end}
     return bq.fetch(client, sql, maximum_bytes=10**9, labels={}, parameters=window)
 
