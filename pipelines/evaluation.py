@@ -37,4 +37,6 @@ def evaluation(
     decided = decide(place=place, retraining=retraining, order=order, at=at).after(told, moved)
     decided.set_caching_options(enable_caching=False)
     with dsl.If(decided.outputs["Output"] == True, name="train"):
-        launch(place=place, retraining=retraining, order=order, at=at).set_caching_options(enable_caching=False)
+        decision = decided.outputs["decision"]
+        started = launch(place=place, retraining=retraining, order=order, at=at, decision=decision)
+        started.set_caching_options(enable_caching=False)

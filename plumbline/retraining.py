@@ -40,9 +40,9 @@ class Facts:
     trained_to: dt.date | None
     """The last day in the champion's training rows; None where that is not known."""
     split: Split
-    """The windows that a training would have now."""
-    new_rows: int
-    """Rows of its training window after `trained_to`."""
+    """The windows that a training would have now; the config's where rows were not counted."""
+    new_rows: int | None
+    """Rows of its training window after `trained_to`; None where they were not counted: see `standing`."""
     alerts: tuple[Alert, ...]
     """Raised after the last training began that has not failed, the newest first."""
     tried: Split | None = None
@@ -69,7 +69,9 @@ class Decision:
     blocked: tuple[str, ...] = ()
     """What stands against it, where there is a reason."""
     evidence: Evidence | None = None
-    """None where nobody asked for it."""
+    """None where nobody asked for it, and where no row was counted."""
+    facts: Facts | None = None
+    """What it was made of."""
 
 
 def latest(trainings: Iterable[Training]) -> Training | None:
@@ -84,25 +86,36 @@ NEVER = Decision(train=False, text="do not train: the config has no section `ret
 def decide(facts: Facts, retraining: Retraining) -> Decision:
     """Whether to train now: there is a reason, and nothing stands against it."""
     found = dict(_reasons(facts, retraining))
-    against = tuple(_against(facts, retraining))
+    against = (*standing(facts, retraining), *_stale(facts))
     because, train = "; ".join(found.values()), bool(found) and not against
     if train:
         text = f"train: {because}"
     elif found:
         text = f"do not train, although {because}: {'; '.join(against)}"
+    elif facts.new_rows is None:
+        text = f"do not train: {'; '.join(against)}"
     else:
         text = f"do not train: no reason ({_quiet(facts, retraining)})"
-    evidence = Evidence(
-        reasons=tuple(found),
+    evidence = None if facts.new_rows is None else _evidence(facts, because, tuple(found))
+    return Decision(train=train, text=text, blocked=against if found else (), evidence=evidence, facts=facts)
+
+
+def _evidence(facts: Facts, because: str, reasons: tuple[Reason, ...]) -> Evidence:
+    return Evidence(
+        reasons=reasons,
         text=because,
         decided_at=facts.now.isoformat(),
         champion=facts.champion,
         last_training=facts.last.run if facts.last else "",
-        new_rows=facts.new_rows,
+        new_rows=facts.new_rows or 0,
         alerts=facts.alerts[:_TOLD],
         split=facts.split,
     )
-    return Decision(train=train, text=text, blocked=against if found else (), evidence=evidence)
+
+
+def standing(facts: Facts, retraining: Retraining) -> Sequence[str]:
+    """What stands against a training whatever rows there are, so that they need not be counted."""
+    return tuple(_standing(facts, retraining))
 
 
 def first_day(days: Iterable[dt.date], now: dt.datetime, split: Split) -> dt.date:
@@ -148,7 +161,7 @@ def _reasons(facts: Facts, retraining: Retraining) -> Iterator[tuple[Reason, str
     if retraining.on_alert and facts.alerts:
         newest = facts.alerts[0]
         yield "alert", f"{len(facts.alerts)} alert(s) since the last training, the newest: {newest.summary}"
-    if retraining.new_rows is not None and facts.new_rows >= retraining.new_rows:
+    if retraining.new_rows and facts.new_rows and facts.new_rows >= retraining.new_rows:
         told = f"{facts.new_rows:,} new rows since {facts.trained_to or 'ever'}, wanted {retraining.new_rows:,}"
         yield "new rows", told
     if retraining.cron:
@@ -158,7 +171,7 @@ def _reasons(facts: Facts, retraining: Retraining) -> Iterator[tuple[Reason, str
             yield "schedule", f"due since {moment:%Y-%m-%d %H:%M} UTC (cron {retraining.cron})"
 
 
-def _against(facts: Facts, retraining: Retraining) -> Iterator[str]:
+def _standing(facts: Facts, retraining: Retraining) -> Iterator[str]:
     if under_way := [training.run for training in facts.trainings if training.state not in ENDED]:
         yield f"{under_way[0]} is under way"
     if facts.last is not None:
@@ -168,9 +181,13 @@ def _against(facts: Facts, retraining: Retraining) -> Iterator[str]:
     today = sum(facts.now - training.started < _DAY for training in facts.trainings)
     if today >= retraining.runs_a_day:
         yield f"{today} of {retraining.runs_a_day} training(s) have begun within 24 hours"
+
+
+def _stale(facts: Facts) -> Iterator[str]:
+    """What stands against a training on these rows."""
     if facts.new_rows == 0:
         yield f"no row is new since {facts.trained_to or 'ever'}: the same rows give the same model"
-    elif facts.answer is not None and facts.tried == facts.split:
+    elif facts.new_rows is not None and facts.answer is not None and facts.tried == facts.split:
         yield f"{facts.answer.run} had the same windows, which end on {facts.split.test.end}"
 
 

@@ -20,7 +20,7 @@ from plumbline.evidence import Evidence
 from plumbline.labels import label
 from plumbline.problem import Data, Split
 from plumbline.query import fill
-from plumbline.retraining import NEVER, Decision, Facts, Training, decide, first_day, moved, new_rows
+from plumbline.retraining import NEVER, Decision, Facts, Training, decide, first_day, moved, new_rows, standing
 from plumbline.section import from_json, to_json
 
 
@@ -62,12 +62,13 @@ def saved(clients: Clients, uri: str) -> Order:
         return Order(**json.loads(clients.storage().bucket(bucket).blob(name).download_as_bytes()))
 
 
-def gather(clients: Clients, order: Order, *, now: dt.datetime) -> Facts:
-    """The facts of a problem, now.
+def gather(clients: Clients, order: Order, retraining: Retraining, *, now: dt.datetime) -> Facts:
+    """The facts of a problem, now. Rows are counted unless something stands against a training anyway.
 
     Args:
         clients: Google's clients.
         order: Of the training, with the config's windows.
+        retraining: When to train.
         now: The time.
 
     Raises:
@@ -76,34 +77,46 @@ def gather(clients: Clients, order: Order, *, now: dt.datetime) -> Facts:
     name, data, sql = order.parameters["name"], from_json(Data, order.parameters["data"]), order.parameters["sql"]
     version = registry.champion(clients.models(), clients.place, name)
     trained_to = registry.trained_to(clients.models(), version) if version else None
-    by_day = _rows_by_day(clients, data, sql, now)
-    split = moved(data.split, first_day(by_day, now, data.split))
-    rows = Facts(
+    bare = Facts(
         now=now,
         trainings=(),
         champion=version.rpartition("@")[2],
         trained_to=trained_to,
-        split=split,
-        new_rows=new_rows(by_day, split.train, trained_to),
+        split=data.split,
+        new_rows=None,
         alerts=(),
     )
-    return _with_trainings(clients, name, rows)
+    facts = _with_trainings(clients, name, bare)
+    if standing(facts, retraining):
+        return facts
+    by_day = _rows_by_day(clients, data, sql, now)
+    split = moved(data.split, first_day(by_day, now, data.split))
+    return replace(facts, split=split, new_rows=new_rows(by_day, split.train, trained_to))
 
 
 def look(clients: Clients, order: Order, retraining: Retraining | None, *, now: dt.datetime) -> Decision:
     """What would be decided now; nothing is started."""
-    return NEVER if retraining is None else decide(gather(clients, order, now=now), retraining)
+    return NEVER if retraining is None else decide(gather(clients, order, retraining, now=now), retraining)
 
 
-def launch(clients: Clients, order: Order, retraining: Retraining | None, *, now: dt.datetime) -> Started:
+def launch(
+    clients: Clients, order: Order, retraining: Retraining | None, *, now: dt.datetime, known: Facts | None = None
+) -> Started:
     """Decides, and starts the training where that is the decision. Of several callers at once one does.
 
     Rows are counted before the lock is taken, which may take minutes; trainings are looked at again while it is held,
     which takes none: whoever comes next sees the run that was started.
+
+    Args:
+        clients: Google's clients.
+        order: Of the training, with the config's windows.
+        retraining: When to train; None: never.
+        now: The time.
+        known: The facts as they were gathered a moment ago; None to gather them now.
     """
     if retraining is None:
         return Started(NEVER)
-    facts, name = gather(clients, order, now=now), order.parameters["name"]
+    facts, name = known or gather(clients, order, retraining, now=now), order.parameters["name"]
     decision = decide(facts, retraining)
     if not decision.train:
         return Started(decision)

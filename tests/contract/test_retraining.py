@@ -13,6 +13,7 @@ from plumbline.adapters.pipeline_jobs import parameter
 from plumbline.adapters.retraining import gather, launch, look, save, saved
 from plumbline.alerts import Alert
 from plumbline.continuous import Retraining
+from plumbline.errors import DataError
 from plumbline.problem import Data, Window
 from plumbline.section import from_json
 from tests.contract.conftest import Emulator
@@ -45,7 +46,7 @@ def shop(emulator: Emulator) -> Business:
 def test_the_windows_follow_the_data(shop: Business, spec: Mapping[str, Any]) -> None:
     """They end after the last day that is over; rows are new that the champion was not trained on."""
     shop.serve(trained_to=TODAY - 50 * DAY)
-    facts = gather(shop.clients, shop.order(spec), now=NOW)
+    facts = gather(shop.clients, shop.order(spec), ROWS, now=NOW)
     # The data ends with yesterday. The config's windows are of 31, 14 and 15 days.
     assert facts.split.test == Window(start=TODAY - 15 * DAY, end=TODAY)
     assert facts.split.validation == Window(start=TODAY - 29 * DAY, end=TODAY - 15 * DAY)
@@ -55,12 +56,12 @@ def test_the_windows_follow_the_data(shop: Business, spec: Mapping[str, Any]) ->
     assert facts.new_rows == 200
     # Ten days ago at noon that day was not over, and what comes later was not known.
     noon = dt.datetime.combine(TODAY - 10 * DAY, dt.time(12), dt.UTC)
-    assert gather(shop.clients, shop.order(spec), now=noon).split.test.end == TODAY - 10 * DAY
+    assert gather(shop.clients, shop.order(spec), ROWS, now=noon).split.test.end == TODAY - 10 * DAY
 
 
 def test_without_a_champion_every_row_is_new(shop: Business, spec: Mapping[str, Any]) -> None:
     """Those of the training window, that is."""
-    facts = gather(shop.clients, shop.order(spec), now=NOW)
+    facts = gather(shop.clients, shop.order(spec), ROWS, now=NOW)
     assert (facts.champion, facts.trained_to, facts.new_rows) == ("", None, 310)
     assert (facts.trainings, facts.tried, facts.alerts) == ((), None, ())
 
@@ -96,7 +97,7 @@ def test_the_same_windows_are_not_trained_on_again(shop: Business, spec: Mapping
     """The run that had them is looked up; a day later there are other windows, and it goes on."""
     first = launch(shop.clients, shop.order(spec), ROWS, now=NOW)
     assert shop.ended(first.run).state == "SUCCEEDED"
-    again = launch(shop.clients, shop.order(spec), ROWS, now=NOW)
+    again = launch(shop.clients, shop.order(spec), ROWS, now=dt.datetime.now(dt.UTC))
     assert f"had the same windows, which end on {TODAY}" in again.decision.text
     shop.parcels([*DAYS, TODAY], each=10)
     assert launch(shop.clients, shop.order(spec), ROWS, now=NOW + DAY).run
@@ -114,7 +115,24 @@ def test_an_alert_is_answered_once(shop: Business, spec: Mapping[str, Any]) -> N
     assert evidence is not None
     assert (evidence.reasons, evidence.alerts) == (("alert",), (alert,))
     assert shop.ended(started.run).state == "SUCCEEDED"
-    assert gather(shop.clients, shop.order(spec), now=NOW).alerts == ()
+    assert gather(shop.clients, shop.order(spec), ROWS, now=NOW).alerts == ()
+
+
+def test_rows_are_counted_once_and_not_in_vain(shop: Business, spec: Mapping[str, Any]) -> None:
+    """Not while something stands against a training anyway, and not again for the start: counting reads the tables."""
+    order = shop.order(spec)
+    known = gather(shop.clients, order, ROWS, now=NOW)
+    blind = replace(order, parameters={**order.parameters, "sql": "SELECT no_such_column FROM {parcels}"})
+    started = launch(shop.clients, blind, ROWS, now=NOW, known=known)
+    assert started.decision.evidence is not None
+    assert (started.decision.train, started.decision.evidence.new_rows) == (True, known.new_rows)
+    decision = look(shop.clients, blind, replace(ROWS, cooldown_hours=24), now=NOW)
+    assert not decision.train
+    assert decision.facts is not None
+    assert (decision.facts.new_rows, decision.evidence) == (None, None)
+    assert shop.ended(started.run).state == "SUCCEEDED"
+    with pytest.raises(DataError, match="no_such_column"):
+        gather(shop.clients, blind, ROWS, now=NOW + DAY)
 
 
 def test_an_order_waits_in_the_bucket(shop: Business, spec: Mapping[str, Any]) -> None:

@@ -136,6 +136,15 @@ def test_what_stands_against_a_training(facts: Facts, told: str) -> None:
     assert told in found.text
 
 
+def test_rows_that_were_not_counted_are_neither_a_reason_nor_told() -> None:
+    """They are not counted where something stands against a training anyway, and that is told."""
+    facts = replace(QUIET, new_rows=None, trainings=trained(NOW - HOUR))
+    found = decide(facts, NOTHING)
+    assert found.text.startswith("do not train: cool-down until 2026-03-11 11:00 UTC, after r0; 1 of 1 training(s)")
+    assert (found.train, found.evidence, found.facts) == (False, None, facts)
+    assert "although 1 alert(s)" in decide(replace(facts, alerts=(ALERT,)), NOTHING).text
+
+
 def test_a_cool_down_and_a_day_end_at_their_second() -> None:
     """A training that began exactly so long ago is no hindrance any more."""
     facts = replace(QUIET, trainings=trained(NOW - 24 * HOUR), alerts=(ALERT,))

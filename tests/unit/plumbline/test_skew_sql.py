@@ -41,7 +41,7 @@ def test_a_log_is_read_by_one_query_and_the_rest_reads_columns() -> None:
 
 def test_results_become_counts() -> None:
     """Buckets are differences of counts below their edges; what is in none of them is infinite."""
-    below = {f"below_0_{edge}": edge * 2 for edge in range(1, 11)}
+    below = {f"below_0_{edge}": 1 + edge * 2 for edge in range(11)}
     counted = {"rows_seen": 30, "present_0": 25, "nan_0": 3, "present_1": 7, **below}
     ranked = [{"place": 1, "name": "a", "times": 5}, {"place": 1, "name": "b", "times": 2}]
     found = assemble(KINDS, {"low_0": 0.0, "high_0": 10.0}, counted, ranked)
