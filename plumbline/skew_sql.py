@@ -100,9 +100,9 @@ def ranges(source: str, kinds: Mapping[str, Kind]) -> str:
 def buckets(source: str, kinds: Mapping[str, Kind], found: Row) -> str:
     """One row: `rows_seen`, of the i-th column `present_i`, of a number `nan_i` and `below_i_j`.
 
-    `below_i_j` counts values below the j-th edge, j from 0; at the last edge those that are equal too. A NaN is below no
-    edge, on BigQuery and in the emulator, where it is above everything. Terms are short: a long query takes its time
-    before it begins.
+    `below_i_j` counts values below the j-th edge, j from 0; at the last edge those that are equal too. A NaN is below
+    no edge, on BigQuery and in the emulator, where it is above everything. Terms are short, since a long query takes
+    its time before it begins.
 
     Args:
         source: The rows.

@@ -1,9 +1,9 @@
 """Counts of the features of a sample: of the requests in a log, and of a training table.
 
-BigQuery counts, whatever the size: what comes back is ten buckets a number, and the categories. Two queries a sample
-read it as a stream: `_ranges` (how wide each number is, and the categories) and `_buckets`. They use functions of
-DuckDB, which is BigQuery here, and read the JSON of an instance once for all its features; on BigQuery itself such a
-query costs one reading a feature.
+BigQuery counts, whatever the size: what comes back is ten buckets a number, and the categories. One query a sample
+holds it in typed columns (a number takes 8 bytes, a category 16), finds how wide each number is, and fills the buckets.
+It uses functions of DuckDB, which is BigQuery here, and reads the JSON of an instance once for all its features; on
+BigQuery itself such a query costs one reading a feature.
 """
 
 import json
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from emulator.aiplatform.bigquery import BigQuery, Row, text
 from emulator.aiplatform.errors import ApiError, invalid
-from emulator.aiplatform.monitoring_jobs.distance import RANKS, Numbers, edges_of
+from emulator.aiplatform.monitoring_jobs.distance import BUCKETS, RANKS, Numbers, edges_of
 from emulator.aiplatform.monitoring_jobs.window import Instances
 
 Counted = Numbers | Mapping[str, int]
@@ -90,17 +90,9 @@ class Samples:
         return int(row["n"])
 
     def _counted(self, source: str, numbers: Mapping[str, bool]) -> Sample:
-        (found,) = self.bigquery.query(self.project, f"{_ranges(numbers)} FROM ({source}) AS sample")
-        edges = {
-            place: edges_of(float(found[f"low{place}"]), float(found[f"high{place}"]))
-            for place, number in enumerate(numbers.values())
-            if number and found[f"low{place}"] is not None
-        }
-        filled: Row = {}
-        if select := _buckets(edges):
-            (filled,) = self.bigquery.query(self.project, f"{select} FROM ({source}) AS sample")
+        (row,) = self.bigquery.query(self.project, _counts(source, list(numbers.values())))
         kept = (
-            (name, _numbers(place, found, filled, edges.get(place, ())) if number else _categories(place, found))
+            (name, _numbers(place, row) if number else _categories(place, row))
             for place, (name, number) in enumerate(numbers.items())
         )
         return {name: each for name, each in kept if (each.total if isinstance(each, Numbers) else each)}
@@ -119,8 +111,8 @@ def _parsed(instances: Instances, numbers: Mapping[str, bool]) -> str:
         shape = json.dumps({name: "DOUBLE" if number else "VARCHAR" for name, number in numbers.items()})
         columns = [f"v.`{name}`" for name in features]
     listed = ", ".join(f"{column} AS f{place}" for place, column in enumerate(columns))
-    # What is no JSON, as a raw prediction may be, is no instance.
-    read = f"IF(json_valid(each), from_json(each, {text(shape)}), NULL) AS v"
+    # What is no JSON, as a raw prediction may be, is no instance; asking json_valid first would read all twice.
+    read = f"SAFE.from_json(each, {text(shape)}) AS v"
     return f"SELECT {listed} FROM (SELECT {read} {instances.source}) AS parsed"  # noqa: S608 - checked names
 
 
@@ -131,9 +123,23 @@ def _checked(features: Sequence[str]) -> Sequence[str]:
     return features
 
 
-def _ranges(numbers: Mapping[str, bool]) -> str:
-    terms = [term for place, number in enumerate(numbers.values()) for term in _range(place, number)]
-    return f"SELECT {', '.join(terms)}"
+def _counts(source: str, numbers: Sequence[bool]) -> str:
+    """One row: of the i-th feature what `_range` says, and of a number `buckets_i`.
+
+    Args:
+        source: SELECT of f0, f1 and so on.
+        numbers: Whether each of them is a number.
+    """
+    places = [place for place, number in enumerate(numbers) if number]
+    terms = ", ".join(term for place, number in enumerate(numbers) for term in _range(place, number))
+    bounds = ", ".join(["1 AS one", *map(_bounds, places)])
+    filled = ", ".join(["COUNT(*) AS instances", *map(_buckets, places)])
+    return f"""WITH
+  sample AS MATERIALIZED ({source}),
+  found AS (SELECT {terms} FROM sample),
+  bounds AS (SELECT {bounds} FROM found),
+  filled AS (SELECT {filled} FROM sample CROSS JOIN bounds)
+SELECT * FROM found CROSS JOIN filled"""  # noqa: S608 - checked names, and numbers
 
 
 def _range(place: int, number: bool) -> Iterator[str]:  # noqa: FBT001 - what the feature is
@@ -148,28 +154,33 @@ def _range(place: int, number: bool) -> Iterator[str]:  # noqa: FBT001 - what th
     yield f"COUNT({value}) AS present{place}"
 
 
-def _buckets(edges: Mapping[int, Sequence[float]]) -> str:
+def _bounds(place: int) -> str:
+    """From where to where buckets are wanted, and how wide they are; of a range that is none, from 0 to 0."""
+    low, high = f"low{place}", f"high{place}"
+    ends = ", ".join(f"IF(isfinite({high} - {low}), {end}, 0.0) AS {end}" for end in (low, high))
+    return f"{ends}, IF(isfinite({high} - {low}), ({high} - {low}) / {BUCKETS}, 0.0) AS step{place}"
+
+
+def _buckets(place: int) -> str:
     """The counts up to and with each edge, of negated values: so a bucket has its lower edge, and not the upper."""
-    terms = []
-    for place, bounds in edges.items():
-        if len(bounds) > 1:
-            listed = ", ".join(f"CAST('{-edge!r}' AS FLOAT64)" for edge in reversed(bounds))
-            value = f"IF(isfinite(f{place}), -f{place}, NULL)"
-            terms.append(f"CAST(to_json(map_values(histogram({value}, [{listed}]))) AS STRING) AS buckets{place}")
-    return "SELECT " + ", ".join(terms) if terms else ""
+    inner = (f"-(low{place} + {number} * step{place})" for number in reversed(range(BUCKETS)))
+    value = f"IF(isfinite(f{place}), -f{place}, NULL)"
+    filled = f"map_values(histogram({value}, [-high{place}, {', '.join(inner)}]))"
+    return f"CAST(to_json({filled}) AS STRING) AS buckets{place}"
 
 
-def _numbers(place: int, found: Row, filled: Row, edges: tuple[float, ...]) -> Numbers:
-    finite, present = int(found[f"finite{place}"]), int(found[f"present{place}"])
+def _numbers(place: int, row: Row) -> Numbers:
+    finite, present = int(row[f"finite{place}"]), int(row[f"present{place}"])
+    edges = edges_of(float(row[f"low{place}"]), float(row[f"high{place}"])) if finite else ()
     if not edges:
         return Numbers((), (), present)
     if len(edges) == 1:
         return Numbers(edges, (finite,), present - finite)
-    upper, last, *others = json.loads(filled[f"buckets{place}"])
+    upper, last, *others = json.loads(row[f"buckets{place}"])
     # What equals the last edge is in the last bucket.
     return Numbers(edges, (*reversed(others), upper + last), present - finite)
 
 
-def _categories(place: int, found: Row) -> Mapping[str, int]:
-    counts: dict[str, int] = json.loads(found[f"categories{place}"] or "{}")
+def _categories(place: int, row: Row) -> Mapping[str, int]:
+    counts: dict[str, int] = json.loads(row[f"categories{place}"] or "{}")
     return dict(sorted(counts.items(), key=lambda each: (-each[1], each[0]))[:RANKS])
