@@ -5,7 +5,7 @@ it inside, so what is learnt on is what is served on.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -136,27 +136,43 @@ class Encoder(tf.Module):
         return tuple(found)
 
     def __call__(self, inputs: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-        """Numbers and codes of the rows."""
-        numbers: list[tf.Tensor] = []
-        codes: list[tf.Tensor] = []
-        for name, column in self._features.items():
-            value = inputs[column.column or name]
-            if column.type == "categorical":
-                codes.append(self._code(column.column or name, value))
-            elif column.part:
-                numbers += _cyclic(value, column.part)
-            else:
-                numbers += self._standardise(column.column or name, value)
-        rows = tf.shape(next(iter(inputs.values())))[0]
-        empty = tf.zeros([rows, 0], tf.float32)
-        coded = tf.stack(codes, axis=1) if codes else tf.zeros([rows, 0], tf.int32)
-        return tf.concat([empty, *(number[:, None] for number in numbers)], axis=1), coded
+        """Numbers and codes of the rows.
 
-    def _standardise(self, name: str, value: tf.Tensor) -> list[tf.Tensor]:
-        missing = tf.math.is_nan(value)
-        scaled = (value - self._statistics.means[name]) / self._statistics.deviations[name]
-        filled = tf.where(missing, tf.zeros_like(scaled), tf.clip_by_value(scaled, -_LIMIT, _LIMIT))
-        return [filled, tf.cast(missing, tf.float32)]
+        Columns of a kind are computed as one matrix: an operation takes longer to begin than to compute a row.
+        """
+        plain, parts, codes = list[str](), list[tuple[str, TimePart]](), list[tf.Tensor]()
+        places: list[tuple[bool, int]] = []
+        for name, column in self._features.items():
+            raw = column.column or name
+            if column.type == "categorical":
+                codes.append(self._code(raw, inputs[raw]))
+            elif column.part:
+                places.append((True, len(parts)))
+                parts.append((raw, column.part))
+            else:
+                places.append((False, len(plain)))
+                plain.append(raw)
+        rows = tf.shape(next(iter(inputs.values())))[0]
+        pairs = [tf.zeros([rows, 0, 2], tf.float32)]
+        if plain:
+            pairs.append(self._standardise(plain, tf.stack([inputs[name] for name in plain], axis=1)))
+        if parts:
+            pairs.append(_cyclic(tf.stack([inputs[name] for name, _ in parts], axis=1), [part for _, part in parts]))
+        # In the order of the features: times may stand between the others.
+        order = [place + len(plain) if is_part else place for is_part, place in places]
+        numbers = tf.gather(tf.concat(pairs, axis=1), tf.constant(order, tf.int32), axis=1)
+        coded = tf.stack(codes, axis=1) if codes else tf.zeros([rows, 0], tf.int32)
+        return tf.reshape(numbers, [rows, 2 * len(order)]), coded
+
+    def _standardise(self, names: Sequence[str], values: tf.Tensor) -> tf.Tensor:
+        """Of numbers (n, c) each in standard deviations, and whether it is missing: (n, c, 2)."""
+        means, deviations = (
+            tf.constant([of[name] for name in names], tf.float32)
+            for of in (self._statistics.means, self._statistics.deviations)
+        )
+        missing = tf.math.is_nan(values)
+        scaled = tf.clip_by_value((values - means) / deviations, -_LIMIT, _LIMIT)
+        return tf.stack([tf.where(missing, tf.zeros_like(scaled), scaled), tf.cast(missing, tf.float32)], axis=2)
 
     def _code(self, name: str, value: tf.Tensor) -> tf.Tensor:
         found = self._tables[name].lookup(value)
@@ -170,13 +186,14 @@ def _lookup(words: tuple[str, ...]) -> tf.lookup.StaticHashTable:
     return tf.lookup.StaticHashTable(start, default_value=UNSEEN_CODE)
 
 
-def _cyclic(seconds: tf.Tensor, part: TimePart) -> list[tf.Tensor]:
-    """A part of a time as a point on its circle: the last minute of a day lies beside the first."""
+def _cyclic(seconds: tf.Tensor, parts: Sequence[TimePart]) -> tf.Tensor:
+    """Parts of times (n, c) as points on their circles, (n, c, 2): the last minute of a day lies beside the first."""
     missing = tf.equal(seconds, MISSING_TIME)
-    known = tf.where(missing, tf.zeros_like(seconds), seconds)
-    angle = tf.cast(time_part(known, part), tf.float32) * (2 * np.pi / PERIODS[part])
-    present = tf.cast(~missing, tf.float32)
-    return [tf.sin(angle) * present, tf.cos(angle) * present]
+    known = tf.unstack(tf.where(missing, tf.zeros_like(seconds), seconds), num=len(parts), axis=1)
+    turns = tf.stack([time_part(each, part) for each, part in zip(known, parts, strict=True)], axis=1)
+    angles = tf.cast(turns, tf.float32) * tf.constant([2 * np.pi / PERIODS[part] for part in parts], tf.float32)
+    present = tf.cast(~missing, tf.float32)[:, :, None]
+    return tf.stack([tf.sin(angles), tf.cos(angles)], axis=2) * present
 
 
 def tensors(arrays: Mapping[str, npt.NDArray[np.generic]]) -> Mapping[str, tf.Tensor]:
