@@ -72,6 +72,7 @@ def _serve(given: Settings, served: Served, rows: int) -> None:
             access_log=False,
             server_header=False,
             date_header=False,
+            proxy_headers=False,
             timeout_keep_alive=_KEEP_ALIVE_S,
             timeout_graceful_shutdown=limits.grace_s,
         )
@@ -80,8 +81,7 @@ def _serve(given: Settings, served: Served, rows: int) -> None:
 def _served(given: Settings, folder: Path, environ: Mapping[str, str]) -> Served:
     files = download(given.model, folder, lambda: connected(environ))
     # A batch of a small model is scored sooner by one thread than by some that wait for each other.
-    for name in ("TF_NUM_INTEROP_THREADS", "TF_NUM_INTRAOP_THREADS"):
-        os.environ.setdefault(name, "1")
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     model = load(files)
     features = model.signature.features
     version = given.version or tree_digest(files)[:12]

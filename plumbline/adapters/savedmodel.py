@@ -1,7 +1,9 @@
 """A TensorFlow SavedModel as a function from raw columns to scores."""
 
+import logging
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,17 +14,13 @@ from pydantic import ValidationError
 
 from plumbline.attribution import ATTRIBUTIONS
 from plumbline.errors import ModelError
-from plumbline.features import Arrays, Features, columns
-from plumbline.problem import ColumnType
+from plumbline.features import Arrays, columns
 from plumbline.signature import Signature, read_signature
 
 _BATCH = 16_384
-_TENSORS: Mapping[ColumnType, str] = {
-    "numeric": "float32",
-    "boolean": "float32",
-    "categorical": "string",
-    "timestamp": "int64",
-}
+_SERVE = "serving_default"
+_Call = Callable[..., Sequence[Any]]
+"""From an array a raw column to one array in a list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +28,9 @@ class Scorer:
     """A loaded model."""
 
     signature: Signature
-    _serve: Any
-    """TensorFlow's own callable, which has no type: takes what `_groups` says, each group as one tensor."""
-    _attribute: Any = None
-    """Another one, of a model that can explain its scores by itself: takes each raw column."""
+    _serve: _Call
+    _attribute: _Call | None = None
+    """Of a model that can explain its scores by itself."""
 
     def score(self, arrays: Arrays, *, first: int = 0) -> npt.NDArray[np.float64]:
         """The probability of the positive class of each row, shape (n,).
@@ -48,10 +45,14 @@ class Scorer:
         count = len(next(iter(arrays.values())))
         parts = [self._batch(arrays, start) for start in range(0, count, _BATCH)]
         scores = np.concatenate(parts).astype(np.float64) if parts else np.zeros(0)
-        if not np.isfinite(scores).all():
-            raise ModelError(f"row {first + int(np.argmin(np.isfinite(scores)))} gets a score that is no number")
-        if (outside := np.flatnonzero((scores < 0) | (scores > 1))).size:
-            raise ModelError(f"row {first + outside[0]} gets the score {scores[outside[0]]:g}, which is no probability")
+        # NaN is neither.
+        fine = (scores >= 0) & (scores <= 1)
+        if not fine.all():
+            row = int(np.argmin(fine))
+            said = "a score that is no number"
+            if np.isfinite(scores[row]):
+                said = f"the score {scores[row]:g}, which is no probability"
+            raise ModelError(f"row {first + row} gets {said}")
         return scores
 
     @property
@@ -68,52 +69,15 @@ class Scorer:
         Raises:
             ModelError: This model has none: it was made before models had them, or by somebody else.
         """
-        import tensorflow as tf  # noqa: PLC0415 - as below
-
         if self._attribute is None:
             raise ModelError("this model has no integrated gradients: train it anew, or take sampled Shapley values")
-        inputs = {name: tf.constant(v.tolist() if v.dtype == object else v) for name, v in arrays.items()}
-        found: npt.NDArray[np.float32] = self._attribute(**inputs)[ATTRIBUTIONS].numpy()
-        return found.astype(np.float64)
+        (found,) = self._attribute(*(arrays[name] for name in columns(self.signature.features)))
+        return np.asarray(found, np.float64)
 
     def _batch(self, arrays: Arrays, start: int) -> npt.NDArray[np.float32]:
-        import tensorflow as tf  # noqa: PLC0415 - takes seconds, so only who scores waits for it
-
-        cut = {name: values[start : start + _BATCH] for name, values in arrays.items()}
-        groups = [[cut[name] for name in names] for names in _groups(self.signature.features).values()]
-        # TensorFlow reads texts from lists four times as fast as from arrays of objects.
-        inputs = [
-            tf.constant([v.tolist() for v in group] if group[0].dtype == object else np.stack(group))
-            for group in groups
-        ]
-        return self._serve(*inputs).numpy()
-
-
-def _groups(features: Features) -> Mapping[str, Sequence[str]]:
-    """The raw columns by the type of their tensors."""
-    found: dict[str, list[str]] = {}
-    for name, kind in columns(features).items():
-        found.setdefault(_TENSORS[kind], []).append(name)
-    return found
-
-
-def _packed(serve: Any, features: Features) -> Any:
-    """A function that takes a tensor (k, n) for each type, in place of k tensors (n,): a third of the time for one row.
-
-    It is traced here, for any number of rows, and never again.
-    """
-    import tensorflow as tf  # noqa: PLC0415 - takes seconds, so only who scores waits for it
-
-    groups = _groups(features)
-    specs = [tf.TensorSpec([len(names), None], kind) for kind, names in groups.items()]
-
-    def score(*inputs: Any) -> Any:
-        parts = zip(groups.values(), inputs, strict=True)
-        return serve(**{name: row for names, each in parts for name, row in zip(names, tf.unstack(each), strict=True)})[
-            "score"
-        ]
-
-    return tf.function(score, input_signature=specs, autograph=False).get_concrete_function()
+        rows = (arrays[name][start : start + _BATCH] for name in columns(self.signature.features))
+        (scores,) = self._serve(*rows)
+        return scores
 
 
 def load(model: Path) -> Scorer:
@@ -122,16 +86,18 @@ def load(model: Path) -> Scorer:
     Raises:
         ModelError: There is none, or its inputs or outputs are not those of its signature.
     """
-    signature, loaded = _signature(model), _load(model)
-    if "serving_default" not in loaded.signatures:
-        raise ModelError(f"the model in {model} has no signature serving_default, only {list(loaded.signatures)}")
-    serve = loaded.signatures["serving_default"]
-    _check("takes", serve.structured_input_signature[1], columns(signature.features), "its signature says")
-    _check("gives", serve.structured_outputs, ["score"], "wanted")
-    packed = _packed(serve, signature.features)
-    # The signature function lives as long as the object that it was loaded with.
-    packed.plumbline_owner = loaded
-    return Scorer(signature, packed, loaded.signatures.get(ATTRIBUTIONS))
+    signature, (session, found) = _signature(model), _opened(model)
+    names = tuple(columns(signature.features))
+    if _SERVE not in found:
+        raise ModelError(f"the model in {model} has no signature {_SERVE}, only {sorted(found)}")
+    _check("takes", found[_SERVE].inputs, names, "its signature says")
+    _check("gives", found[_SERVE].outputs, ["score"], "wanted")
+    reasons = found.get(ATTRIBUTIONS)
+    return Scorer(
+        signature,
+        _call(session, found[_SERVE], names, "score"),
+        _call(session, reasons, names, ATTRIBUTIONS) if reasons else None,
+    )
 
 
 def _signature(model: Path) -> Signature:
@@ -143,15 +109,46 @@ def _signature(model: Path) -> Signature:
         raise ModelError(f"the signature in {model} cannot be read: {error}") from error
 
 
-def _load(model: Path) -> Any:
+def _opened(model: Path) -> tuple[Any, Mapping[str, Any]]:
+    """A session with the model, and its signatures.
+
+    A function of an eagerly loaded model takes three times as long for a row: each argument becomes a tensor first, and
+    threads of TensorFlow's are woken. A session takes arrays, and computes in the thread that asks.
+    """
     # Importing TensorFlow imports Keras 3 and matplotlib, which takes two seconds and serves nobody here.
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     import tensorflow as tf  # noqa: PLC0415 - takes seconds, so only who scores waits for it
 
+    v1, graph = tf.compat.v1, tf.Graph()
+    session = v1.Session(graph=graph, config=v1.ConfigProto(inter_op_parallelism_threads=-1))
     try:
-        return tf.saved_model.load(str(model))
+        with graph.as_default(), _quiet(tf.get_logger()):
+            loaded = v1.saved_model.load(session, [tf.saved_model.SERVING], str(model))
     except OSError as error:
         raise ModelError(f"there is no model with a signature in {model}: {error}") from error
+    return session, {name: each for name, each in loaded.signature_def.items() if not name.startswith("__")}
+
+
+@contextmanager
+def _quiet(logger: logging.Logger) -> Iterator[None]:
+    """Without warnings: of the loader it is said that there is another one, which makes no session."""
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def _call(session: Any, signature: Any, names: Sequence[str], output: str) -> _Call:
+    """What a signature computes, from arrays in the order of the names."""
+    from tensorflow.core.protobuf.config_pb2 import CallableOptions  # noqa: PLC0415 - as above
+
+    feed = [signature.inputs[name].name for name in names]
+    options = CallableOptions(feed=feed, fetch=[signature.outputs[output].name])
+    # `make_callable` goes through `run` where something is fed, which takes twice as long as all else.
+    call: _Call = session._make_callable_from_options(options)  # noqa: SLF001 - see above; Keras does the same
+    return call
 
 
 def _check(verb: str, found: Iterable[str], wanted: Iterable[str], source: str) -> None:
