@@ -166,11 +166,11 @@ def _parse(value: object, kind: ColumnType) -> object:
     raise DataError(f"must be {_WANTED[kind]}, got {shown(value)}")
 
 
-_DTYPES: Mapping[ColumnType, npt.DTypeLike] = {
-    "numeric": np.float32,
-    "boolean": np.float32,
-    "categorical": object,
-    "timestamp": np.int64,
+_DTYPES: Mapping[ColumnType, np.dtype[np.generic]] = {
+    "numeric": np.dtype(np.float32),
+    "boolean": np.dtype(np.float32),
+    "categorical": np.dtype(object),
+    "timestamp": np.dtype(np.int64),
 }
 _LARGEST = float(np.finfo(np.float32).max)
 _MISSING: Mapping[ColumnType, object] = {

@@ -75,7 +75,7 @@ def parse(body: bytes) -> Asked:
         DataError: It has none, too many, or is none.
     """
     try:
-        content = json.loads(body.decode(), parse_constant=_refuse, object_pairs_hook=_once)
+        content = _DECODER.decode(body.decode())
     except (ValueError, RecursionError) as error:
         raise DataError(f"the request is not JSON: {error}") from error
     instances = content.get("instances") if isinstance(content, dict) else None
@@ -196,3 +196,7 @@ def _once(pairs: Sequence[tuple[str, object]]) -> Mapping[str, object]:
         names = [name for name, _ in pairs]
         raise ValueError(f"the key {shown(next(name for name in names if names.count(name) > 1))} comes twice")
     return found
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse, object_pairs_hook=_once)
+"""Made once: `json.loads` would make one for each request."""

@@ -35,6 +35,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _JSON = "application/json"
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 _LARGE = 65_536
 """Bytes of a request from which on it is read in another thread, so that small ones do not wait for it."""
 
@@ -205,7 +206,7 @@ def _error(status: HTTPStatus, error: Exception, *headers: tuple[bytes, bytes]) 
 
 
 def _json(status: HTTPStatus, content: Mapping[str, object], *headers: tuple[bytes, bytes]) -> _Reply:
-    return _Reply(status, json.dumps(content, separators=(",", ":")).encode(), headers=headers)
+    return _Reply(status, _ENCODER.encode(content).encode(), headers=headers)
 
 
 async def _send(reply: _Reply, send: Send) -> None:
