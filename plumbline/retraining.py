@@ -86,7 +86,8 @@ NEVER = Decision(train=False, text="do not train: the config has no section `ret
 def decide(facts: Facts, retraining: Retraining) -> Decision:
     """Whether to train now: there is a reason, and nothing stands against it."""
     found = dict(_reasons(facts, retraining))
-    against = (*standing(facts, retraining), *_stale(facts))
+    against = standing(facts, retraining)
+    against = (*against, *_stale(facts, counting_is_due=not against))
     because, train = "; ".join(found.values()), bool(found) and not against
     if train:
         text = f"train: {because}"
@@ -183,11 +184,14 @@ def _standing(facts: Facts, retraining: Retraining) -> Iterator[str]:
         yield f"{today} of {retraining.runs_a_day} training(s) have begun within 24 hours"
 
 
-def _stale(facts: Facts) -> Iterator[str]:
+def _stale(facts: Facts, *, counting_is_due: bool) -> Iterator[str]:
     """What stands against a training on these rows."""
-    if facts.new_rows == 0:
+    if facts.new_rows is None:
+        if counting_is_due:
+            yield "its rows were not counted"
+    elif facts.new_rows == 0:
         yield f"no row is new since {facts.trained_to or 'ever'}: the same rows give the same model"
-    elif facts.new_rows is not None and facts.answer is not None and facts.tried == facts.split:
+    elif facts.answer is not None and facts.tried == facts.split:
         yield f"{facts.answer.run} had the same windows, which end on {facts.split.test.end}"
 
 
