@@ -108,13 +108,14 @@ def check_bytes(found: int, maximum: int) -> None:
         )
 
 
-def creation(sql: str, table: str, *, labels: Mapping[str, str]) -> str:
-    """The statement that makes a table of a query's result.
+def creation(sql: str, table: str, *, labels: Mapping[str, str], expires: bool = False) -> str:
+    """The statement that makes a table of a query's result, which is gone after a day where it expires.
 
     It is what is asked how much it would read, and not the query: to answer for a SELECT, the emulator runs it.
     """
     listed = ", ".join(f"('{name}', '{value}')" for name, value in labels.items())
-    return f"CREATE OR REPLACE TABLE `{table}` OPTIONS(labels=[{listed}]) AS\n{sql}"
+    end = ", expiration_timestamp=TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 1 DAY)" if expires else ""
+    return f"CREATE OR REPLACE TABLE `{table}` OPTIONS(labels=[{listed}]{end}) AS\n{sql}"
 
 
 def materialise(  # noqa: PLR0913 - the query, where its result goes, and its limits
@@ -135,6 +136,25 @@ def materialise(  # noqa: PLR0913 - the query, where its result goes, and its li
     statement = creation(sql, table, labels=labels)
     read = execute(client, statement, maximum_bytes=maximum_bytes, labels=labels, parameters=parameters)
     return Made(table, read)
+
+
+@contextmanager
+def scratch(
+    client: bigquery.Client, sql: str, table: str, *, maximum_bytes: int, labels: Mapping[str, str]
+) -> Iterator[str]:
+    """The result of a query as a table that is there as long as the context lasts; after a kill it expires.
+
+    Raises:
+        DataError: The query is refused, or would read more than `maximum_bytes`.
+        ServiceError: BigQuery fails.
+    """
+    try:
+        statement = creation(sql, table, labels=labels, expires=True)
+        execute(client, statement, maximum_bytes=maximum_bytes, labels=labels)
+        yield table
+    finally:
+        with service_errors(f"removing {table}"):
+            client.delete_table(table, not_found_ok=True)
 
 
 def execute(  # noqa: PLR0913 - the statement, and its limits

@@ -1,13 +1,11 @@
 """Skew, drift and prediction drift over BigQuery tables of any size: an endpoint's log and the training table."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from plumbline import skew_sql
 from plumbline.adapters import bigquery as bq
 from plumbline.adapters.clients import Clients
-from plumbline.adapters.operations import service_errors
 from plumbline.skew import ANSWERS, Distance, Kind, Sample, WatchReport, judge
 from plumbline.skew_sql import Row, Window
 
@@ -78,7 +76,8 @@ class _Counts:
 
     def of_log(self, source: str, kinds: Mapping[str, Kind]) -> Sample:
         """The counts of what a query makes of a log, which is read once."""
-        with self._kept(source, "rows") as table:
+        limits, client, table = self.limits, self.clients.bigquery(), f"{self.limits.scratch}_rows"
+        with bq.scratch(client, source, table, maximum_bytes=limits.maximum_bytes, labels=limits.labels):
             return self.of_table(table, kinds)
 
     def of_table(self, table: str, kinds: Mapping[str, Kind]) -> Sample:
@@ -92,13 +91,3 @@ class _Counts:
     def _rows(self, sql: str) -> Sequence[Row]:
         limits = self.limits
         return bq.fetch(self.clients.bigquery(), sql, maximum_bytes=limits.maximum_bytes, labels=limits.labels)
-
-    @contextmanager
-    def _kept(self, sql: str, name: str) -> Iterator[str]:
-        """The table of a query's result, as long as the context lasts."""
-        client, limits, table = self.clients.bigquery(), self.limits, f"{self.limits.scratch}_{name}"
-        try:
-            yield bq.materialise(client, sql, table, maximum_bytes=limits.maximum_bytes, labels=limits.labels).table
-        finally:
-            with service_errors(f"removing {table}"):
-                client.delete_table(table, not_found_ok=True)

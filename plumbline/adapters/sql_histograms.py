@@ -6,7 +6,6 @@ import pyarrow as pa
 
 from plumbline.adapters import bigquery as bq
 from plumbline.adapters.clients import Clients
-from plumbline.adapters.operations import service_errors
 from plumbline.histogram_sql import assemble, statement
 from plumbline.section import Names
 from plumbline.sums import Request, Sums
@@ -31,11 +30,7 @@ def sums_of_table(  # noqa: PLR0913 - the query's limits are named by whoever as
         ServiceError: BigQuery fails.
     """
     client = clients.bigquery()
-    made = bq.materialise(client, statement(table, request), scratch, maximum_bytes=maximum_bytes, labels=labels)
-    try:
-        columns = bq.column_names(client, made.table)
-        batches = list(bq.read_table(clients.bigquery_read(), made.table, columns=columns))
-    finally:
-        with service_errors(f"removing {made.table}"):
-            client.delete_table(made.table, not_found_ok=True)
+    with bq.scratch(client, statement(table, request), scratch, maximum_bytes=maximum_bytes, labels=labels) as made:
+        columns = bq.column_names(client, made)
+        batches = list(bq.read_table(clients.bigquery_read(), made, columns=columns))
     return assemble(pa.Table.from_batches(batches), request)

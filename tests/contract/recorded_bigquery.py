@@ -24,6 +24,8 @@ class Recorded:
 
     client: bigquery.Client
     asked: list[Json] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+    """Paths of what was removed."""
 
     def jobs(self, *, dry: bool) -> Sequence[Json]:
         """The configurations of the jobs that were only asked about, or that were meant to run."""
@@ -40,6 +42,7 @@ def recorded(*, estimate: int, error: Json | None = None) -> Iterator[Recorded]:
         error: How a job that runs ends; None for well.
     """
     asked: list[Json] = []
+    deleted: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -49,6 +52,10 @@ def recorded(*, estimate: int, error: Json | None = None) -> Iterator[Recorded]:
 
         def do_GET(self) -> None:
             self._answer({"kind": "bigquery#getQueryResultsResponse", "jobComplete": True, "totalRows": "0"})
+
+        def do_DELETE(self) -> None:
+            deleted.append(self.path.partition("?")[0])
+            self._answer({})
 
         def _answer(self, answer: Json) -> None:
             content = json.dumps(answer).encode()
@@ -71,7 +78,7 @@ def recorded(*, estimate: int, error: Json | None = None) -> Iterator[Recorded]:
         )
         try:
             with client:
-                yield Recorded(client, asked)
+                yield Recorded(client, asked, deleted)
         finally:
             server.shutdown()
             thread.join()

@@ -163,6 +163,20 @@ def test_a_query_may_read_as_much_as_its_limit() -> None:
     assert job["labels"] == labels
 
 
+def test_a_table_for_a_while_expires_where_nobody_is_left_to_remove_it() -> None:
+    """A day later, for whoever is killed meanwhile; otherwise it is removed, and so it is where what uses it fails."""
+    with (
+        recorded(estimate=0) as service,
+        pytest.raises(ZeroDivisionError),
+        bq.scratch(service.client, "SELECT 1 AS x", "p.d.t", maximum_bytes=9, labels={"kind": "test"}),
+    ):
+        raise ZeroDivisionError
+    (job,) = service.jobs(dry=False)
+    end = "expiration_timestamp=TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 1 DAY)"
+    assert f"OPTIONS(labels=[('kind', 'test')], {end})" in job["query"]["query"]
+    assert [path.rpartition("/projects/")[2] for path in service.deleted] == ["p/datasets/d/tables/t"]
+
+
 def test_a_query_that_would_read_more_is_not_run() -> None:
     """One byte too many: it was asked about, and that is all."""
     with (
