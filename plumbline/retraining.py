@@ -86,8 +86,9 @@ NEVER = Decision(train=False, text="do not train: the config has no section `ret
 def decide(facts: Facts, retraining: Retraining) -> Decision:
     """Whether to train now: there is a reason, and nothing stands against it."""
     found = dict(_reasons(facts, retraining))
-    against = standing(facts, retraining)
-    against = (*against, *_stale(facts, counting_is_due=not against))
+    against = (*standing(facts, retraining), *_stale(facts))
+    if facts.new_rows is None:
+        against = against or ("its rows were not counted",)
     because, train = "; ".join(found.values()), bool(found) and not against
     if train:
         text = f"train: {because}"
@@ -112,11 +113,6 @@ def _evidence(facts: Facts, because: str, reasons: tuple[Reason, ...]) -> Eviden
         alerts=facts.alerts[:_TOLD],
         split=facts.split,
     )
-
-
-def standing(facts: Facts, retraining: Retraining) -> Sequence[str]:
-    """What stands against a training whatever rows there are, so that they need not be counted."""
-    return tuple(_standing(facts, retraining))
 
 
 def first_day(days: Iterable[dt.date], now: dt.datetime, split: Split) -> dt.date:
@@ -172,7 +168,8 @@ def _reasons(facts: Facts, retraining: Retraining) -> Iterator[tuple[Reason, str
             yield "schedule", f"due since {moment:%Y-%m-%d %H:%M} UTC (cron {retraining.cron})"
 
 
-def _standing(facts: Facts, retraining: Retraining) -> Iterator[str]:
+def standing(facts: Facts, retraining: Retraining) -> Iterator[str]:
+    """What stands against a training whatever rows there are, so that they need not be counted."""
     if under_way := [training.run for training in facts.trainings if training.state not in ENDED]:
         yield f"{under_way[0]} is under way"
     if facts.last is not None:
@@ -184,12 +181,11 @@ def _standing(facts: Facts, retraining: Retraining) -> Iterator[str]:
         yield f"{today} of {retraining.runs_a_day} training(s) have begun within 24 hours"
 
 
-def _stale(facts: Facts, *, counting_is_due: bool) -> Iterator[str]:
+def _stale(facts: Facts) -> Iterator[str]:
     """What stands against a training on these rows."""
     if facts.new_rows is None:
-        if counting_is_due:
-            yield "its rows were not counted"
-    elif facts.new_rows == 0:
+        return
+    if facts.new_rows == 0:
         yield f"no row is new since {facts.trained_to or 'ever'}: the same rows give the same model"
     elif facts.answer is not None and facts.tried == facts.split:
         yield f"{facts.answer.run} had the same windows, which end on {facts.split.test.end}"

@@ -87,7 +87,7 @@ def gather(clients: Clients, order: Order, retraining: Retraining, *, now: dt.da
         alerts=(),
     )
     facts = _with_trainings(clients, name, bare)
-    if standing(facts, retraining):
+    if any(standing(facts, retraining)):
         return facts
     by_day = _rows_by_day(clients, data, sql, now)
     split = moved(data.split, first_day(by_day, now, data.split))
